@@ -1,0 +1,68 @@
+"""What every test may ask for: the real servers, databases of its own, and how thoroughly Hypothesis searches."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.servers import AMQP, POSTGRES, REDIS, Server, ServerMissing, fresh_database, is_named, usable_url
+
+IN_CI = bool(os.environ.get("CI"))
+MARKS = {"postgres_url": "postgres", "amqp_url": "amqp", "redis_url": "redis"}
+
+# No deadlines and no complaint about slowness: a busy machine is not a fault of the code.
+SEARCH: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": (HealthCheck.too_slow,),
+    "derandomize": False,
+    "print_blob": True,
+}
+settings.register_profile("dev", max_examples=50, **SEARCH)
+settings.register_profile("ci", max_examples=100, **SEARCH)
+settings.load_profile("ci" if IN_CI else "dev")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """The URL of a PostgreSQL server (SQLAlchemy's form, database `postgres`) on which databases may be created."""
+    return _url_or_skip(POSTGRES)
+
+
+@pytest.fixture
+def postgres_database_url(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database (SQLAlchemy's form) that is dropped after the test."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def amqp_url() -> str:
+    """The URL of a RabbitMQ, at its default virtual host: tests give their queues and exchanges names of their own."""
+    return _url_or_skip(AMQP)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """The URL of a Redis database that is not emptied: tests give their keys and queues names of their own."""
+    return _url_or_skip(REDIS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the servers it asks for, so that `-m "not amqp"` leaves them out."""
+    for item in items:
+        for fixture, mark in MARKS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+
+
+def _url_or_skip(server: Server) -> str:
+    """Return the server's URL; without it skip, but fail in CI and where the server was named."""
+    try:
+        return usable_url(server)
+    except ServerMissing as missing:
+        why = str(missing)
+    if IN_CI or is_named(server):
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)

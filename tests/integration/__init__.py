@@ -1,0 +1,1 @@
+"""Tests of the rooms against real servers and databases."""

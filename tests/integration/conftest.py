@@ -1,0 +1,70 @@
+"""Databases for integration tests: each test that asks runs on both engines.
+
+`database_url` is empty; `database` is migrated, as a copy of one that was migrated once.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.servers import fresh_database
+from worker.store import schema
+from worker.store.database import Database
+
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that this run of the test is on: `sqlite` or `postgresql`."""
+    return request.param
+
+
+@pytest.fixture
+def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return request.getfixturevalue("postgres_database_url")
+
+
+@pytest.fixture
+def migrated_url(engine: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a database of this test's own, at the head of the migrations."""
+    return request.getfixturevalue(f"_migrated_{engine}_url")
+
+
+@pytest.fixture
+def database(migrated_url: str) -> Iterator[Database]:
+    """A database at the head of the migrations."""
+    with closing(Database(migrated_url)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    template = tmp_path_factory.mktemp("template") / "mailroster.db"
+    schema.upgrade(f"sqlite:///{template}")
+    return template
+
+
+@pytest.fixture
+def _migrated_sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(_sqlite_template, tmp_path / 'mailroster.db')}"
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(postgres_url: str) -> Iterator[str]:
+    with fresh_database(postgres_url) as url:
+        schema.upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def _migrated_postgresql_url(postgres_url: str, _postgresql_template: str) -> Iterator[str]:
+    with fresh_database(postgres_url, template=_postgresql_template) as url:
+        yield url

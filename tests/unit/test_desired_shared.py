@@ -1,0 +1,66 @@
+"""What a shared address should be, and who belongs to it."""
+
+import pytest
+
+from tests.unit.policy_people import NOW, policy
+from worker.mail import Address
+from worker.policy import SharedView, desired, groups_of
+
+ADA = Address("ada@example.org")
+POLICY = policy(
+    """
+[[groups]]
+address = "everyone"
+members = {}
+fallback = "desk"
+
+[[groups]]
+address = "berlin-leads@example.org"
+members = { location = "Berlin", groups = ["leads", "heads"], remote = false, level = 1 }
+"""
+)
+
+
+def shared(local, *members):
+    """Show a shared address with these members to ``desired``."""
+    decision = desired(SharedView(Address(f"{local}@example.org"), frozenset(members)), POLICY, NOW)
+    assert decision.valid_until is None
+    return decision.state.destinations
+
+
+def test_a_shared_address_goes_to_its_members():
+    """The destinations are the members whose mailboxes exist."""
+    assert shared("everyone", ADA) == {ADA}
+
+
+def test_without_members_the_fallback_gets_the_mail():
+    """The host refuses an empty list, so there is a fallback or no address."""
+    assert shared("everyone") == {"desk@example.org"}
+    assert shared("engineering") is None
+
+
+def test_an_address_that_the_policy_no_longer_names_goes():
+    """A group taken out of the policy leaves nothing behind."""
+    assert shared("formerly", ADA) is None
+
+
+BERLIN_LEAD = {"location": "Berlin", "groups": ("staff", "heads"), "remote": False, "level": 1}
+
+
+@pytest.mark.parametrize(
+    ("facts", "groups"),
+    [
+        ({}, {"everyone"}),
+        ({"department": "R&D"}, {"everyone", "engineering"}),
+        ({"department": "engineering"}, {"everyone"}),
+        ({"department": None}, {"everyone"}),
+        (BERLIN_LEAD, {"everyone", "berlin-leads"}),
+        ({**BERLIN_LEAD, "groups": ("staff",)}, {"everyone"}),
+        ({**BERLIN_LEAD, "remote": 0}, {"everyone"}),
+        ({**BERLIN_LEAD, "level": True}, {"everyone"}),
+        ({"location": "Berlin"}, {"everyone"}),
+    ],
+)
+def test_members_match_every_fact_of_the_rule(facts, groups):
+    """All facts of a rule must match, one of their values each; no rule matches everyone."""
+    assert groups_of(facts, POLICY) == {f"{group}@example.org" for group in groups}

@@ -1,0 +1,4 @@
+"""The command line: commands, their output and their exit codes.
+
+Commands call the rooms below; no rule of the house lives here.
+"""

@@ -1,0 +1,130 @@
+"""A deployment: settings turned into the collaborators of each room. The one place where they meet."""
+
+import secrets
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from worker.bell import Bell, SilentBell
+from worker.clock import Clock, clock_from
+from worker.execution import Execution
+from worker.intake import Intake
+from worker.migadu import Hooks, MigaduClient, ThreadClients
+from worker.policy import Policy, load_policy
+from worker.settings import Settings, read_environment
+from worker.sources import Sources, load_sources
+from worker.store.calls import CallLimit
+from worker.store.database import Database
+from worker.store.policies import activate, store_policy
+
+_PASSWORD_BYTES = 24
+
+
+class NotConfigured(RuntimeError):
+    """Something that this command needs is not configured; the sentence says what and how."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What runs here. Parts are made when first asked for, so that a command opens only what it needs."""
+
+    settings: Settings
+    bell: Bell = SilentBell()  # noqa: RUF009 - it has no state
+
+    @cached_property
+    def database(self) -> Database:
+        """The database; its schema is not checked here."""
+        connections = self.settings.worker_threads + 8
+        return Database(self.settings.database_url.get_secret_value(), connections=connections)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """Business time."""
+        return clock_from(self.settings.clock)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Who may tell us things. Without a sources file nobody but operators. Raises SourcesInvalid."""
+        path = self.settings.sources
+        if not path.exists():
+            return Sources()
+        return load_sources(path.read_text(encoding="utf-8"), read_environment(), path.parent)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The intake room."""
+        return Intake(self.database, self.clock, self.bell, self.sources.precedence, self.sources.creators)
+
+    @cached_property
+    def execution(self) -> Execution:
+        """The execution room. Raises NotConfigured without credentials for the mail host."""
+        return Execution(
+            database=self.database,
+            clock=self.clock,
+            bell=self.bell,
+            precedence=self.intake.precedence,
+            connect=self._connect,
+            worker=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+            random_password=random_password,
+            dry_run=self.settings.dry_run,
+            limit=_call_limit(self.settings),
+        )
+
+    def require_credentials(self) -> None:
+        """Raise NotConfigured unless the mail host's user and key are set."""
+        if not self.settings.migadu_user or self.settings.migadu_key is None:
+            raise NotConfigured("MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY are not set (or use: up --sandbox)")
+
+    def activate_policy(self) -> Policy:
+        """Read the policy file, keep it, and make it the active one. Raises NotConfigured, PolicyInvalid."""
+        policy, body = read_policy(self.settings.policy)
+        now = self.clock.now()
+        with self.database.write() as session:
+            store_policy(session, body, policy.hash, now)
+            activate(session, policy.hash, now)
+        return policy
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "database" in self.__dict__:
+            self.database.close()
+        if "_clients" in self.__dict__:
+            self._clients.close()
+
+    @cached_property
+    def _clients(self) -> ThreadClients:
+        return ThreadClients()
+
+    def _connect(self, hooks: Hooks) -> MigaduClient:
+        self.require_credentials()
+        user, key = self.settings.migadu_user, self.settings.migadu_key
+        assert user is not None
+        assert key is not None
+        http = self._clients.client()
+        return MigaduClient(self.settings.migadu_url, user, key.get_secret_value(), http=http, hooks=hooks)
+
+
+def read_policy(path: Path) -> tuple[Policy, str]:
+    """Return a policy file's policy and its text. Raises NotConfigured if there is none, PolicyInvalid."""
+    try:
+        body = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotConfigured(f"there is no policy file {path}; `mailroster init` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotConfigured(f"the policy file {path} cannot be read: {error}") from error
+    return load_policy(body), body
+
+
+def random_password() -> str:
+    """Return a password that nobody knows or could guess."""
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+def _call_limit(settings: Settings) -> CallLimit | None:
+    if settings.call_limit is None:
+        return None
+    calls, window_s = settings.call_limit
+    return CallLimit(calls=calls, window=timedelta(seconds=window_s), reserve=settings.call_reserve)

@@ -1,0 +1,48 @@
+"""Brakes: sliding windows over what was intended, which stop mass changes before the first call of a plan."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.planning.plan import Plan
+from worker.planning.step import Brake
+from worker.policy import Policy
+from worker.store import addresses, steps
+from worker.store.database import Session
+from worker.store.holds import Trip
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who is behind a plan: brakes count per source whose statement caused it."""
+
+    job_id: int
+    source: str
+
+
+def tripped(session: Session, plan: Plan, cause: Cause, policy: Policy, now: datetime) -> Trip | None:
+    """Return the first brake that this plan would trip, counted under that brake's lock until the transaction ends."""
+    for brake in sorted({step.brake for step in plan.braked if step.brake}):
+        if (trip := _tripped(session, brake, plan, cause, policy, now)) is not None:
+            return trip
+    return None
+
+
+def _tripped(
+    session: Session,
+    brake: Brake,
+    plan: Plan,
+    cause: Cause,
+    policy: Policy,
+    now: datetime,
+) -> Trip | None:
+    steps.lock_brake(session, brake, cause.source)
+    window = policy.brakes.window(brake.value)
+    since = now - window.per.length
+    counted = steps.braked_count(session, brake, cause.source, since=since, but_job=cause.job_id)
+    population = addresses.population(session)
+    allowed = max(window.floor, math.floor(window.share * population))
+    wanted = len({step.target for step in plan.braked if step.brake is brake})
+    if counted + wanted <= allowed:
+        return None
+    return Trip(brake=brake, source=cause.source, counted=counted, allowed=allowed, population=population)

@@ -1,0 +1,173 @@
+"""Perform: take a plan through the ledger, step by step: intended before the call, an outcome after it.
+
+Nothing is sent before the intention is committed and the lease outlives the call; nothing is written without the token.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from worker.execution import calls
+from worker.execution.brakes import Cause, tripped
+from worker.execution.calls import Secrets
+from worker.execution.context import Execution
+from worker.execution.effects import enter
+from worker.execution.outcomes import Done, Held, Outcome
+from worker.execution.recorder import Recorder
+from worker.migadu import MigaduClient, MigaduError, NotFound, Refused, Transient, Unknown
+from worker.planning.plan import Plan
+from worker.planning.step import Operation, Step
+from worker.policy import Policy
+from worker.store import holds, jobs, steps
+from worker.store.database import Session
+from worker.store.jobs import Lease
+from worker.store.states import StepState
+from worker.store.steps import Intention
+from worker.store.tables import JobRow, StepRow
+
+DRY_RUN = "dry run: the plan is shown and not carried out"
+_DELETIONS = (Operation.DELETE_MAILBOX, Operation.DELETE_IDENTITY, Operation.DELETE_ALIAS)
+_TRIES = 3
+_LONGEST_PAUSE_IN_A_RUN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One worker's time in a lane."""
+
+    execution: Execution
+    lease: Lease
+    recorder: Recorder
+    client: MigaduClient
+
+    @property
+    def now(self) -> datetime:
+        """The business time."""
+        return self.execution.clock.now()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A plan and what is needed to carry it out."""
+
+    plan: Plan
+    policy: Policy
+    secrets: Secrets
+    source: str
+    """Whose statement caused it."""
+    seen_free_at: datetime | None = None
+
+
+def perform(run: Run, order: Order) -> Outcome:
+    """Carry out a plan and return how the run ends. Raises MigaduError at the first step that fails, LeaseLost."""
+    with run.execution.database.write() as session:
+        job = jobs.locked(session, run.lease)
+        _show(job, order.plan)
+        if run.execution.dry_run and order.plan.steps:
+            return Held(DRY_RUN)
+        if (held := _braked(session, job, order, run.now)) is not None:
+            return held
+        rows = _intended(session, run, order)
+        run.recorder.flush(session)
+    ignored = [name for row in rows for name in _perform_step(run, row, order.secrets)]
+    return Done(_note(order.plan, ignored))
+
+
+def _show(job: JobRow, plan: Plan) -> None:
+    if plan.steps:  # a last look that finds nothing to do must not hide what the job did
+        job.plan = [asdict(step) for step in plan.steps]
+        job.plan_hash = plan.hash
+    job.braked_hash = plan.braked_hash if plan.braked else None
+
+
+def _braked(session: Session, job: JobRow, order: Order, now: datetime) -> Held | None:
+    if not order.plan.braked or job.approved_hash == order.plan.braked_hash:
+        return None
+    trip = tripped(session, order.plan, Cause(job.id, order.source), order.policy, now)
+    if trip is None:
+        return None
+    hold_id = holds.open_or_join(session, trip, now)
+    window = order.policy.brakes.window(trip.brake.value)
+    reason = (
+        f"the brake on {trip.brake!r} stops this: {trip.counted} within {window.per} already, {trip.allowed} allowed "
+        f"for {trip.population} mailboxes (hold {hold_id})"
+    )
+    return Held(reason, hold_id=hold_id)
+
+
+def _intended(session: Session, run: Run, order: Order) -> list[StepRow]:
+    intention = Intention(run.lease.job_id, run.lease.fence, order.source, order.seen_free_at)
+    return steps.intend(session, order.plan.steps, intention, run.now)
+
+
+def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
+    step = steps.to_step(row)
+    _write(run, row.id, lambda session, known: _set(session, known, StepState.SENT, run.now))
+    run.recorder.step_id = row.id
+    try:
+        ignored = _patiently(lambda: calls.make(run.client, step, secrets))
+    except NotFound:
+        if step.operation not in _DELETIONS:
+            _write(run, row.id, lambda session, known: _set(session, known, StepState.REFUSED, run.now, "it is gone"))
+            raise
+        ignored = ()  # what is to be deleted is not there: that was the goal
+    except MigaduError as error:
+        state, reason = _state_after(error), str(error)
+        _write(run, row.id, lambda session, known: _set(session, known, state, run.now, reason))
+        raise
+    finally:
+        run.recorder.step_id = None
+    _write(run, row.id, lambda session, known: _confirm(session, known, step, ignored, run.now))
+    return ignored
+
+
+def _patiently(call: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    """Try a call again, few and short, where the host has certainly not begun it."""
+    retrying = Retrying(
+        retry=retry_if_exception(_may_try_again),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE_IN_A_RUN_S),
+        reraise=True,
+    )
+    return retrying(call)
+
+
+def _may_try_again(error: BaseException) -> bool:
+    return isinstance(error, Transient) and (error.retry_after_s or 0) <= _LONGEST_PAUSE_IN_A_RUN_S
+
+
+def _state_after(error: MigaduError) -> StepState:
+    match error:
+        case Unknown():
+            return StepState.UNKNOWN
+        case Refused():
+            return StepState.REFUSED
+        case _:
+            return StepState.INTENDED  # the host has not begun it: it stays to be sent
+
+
+def _write(run: Run, step_id: int, change: Callable[[Session, StepRow], None]) -> None:
+    with run.execution.database.write() as session:
+        jobs.locked(session, run.lease)
+        change(session, steps.get(session, step_id))
+        run.recorder.flush(session)
+
+
+def _set(session: Session, row: StepRow, state: StepState, now: datetime, reason: str | None = None) -> None:
+    _ = session
+    steps.set_state(row, state, now, reason)
+
+
+def _confirm(session: Session, row: StepRow, step: Step, ignored: tuple[str, ...], now: datetime) -> None:
+    reason = f"the host ignored {', '.join(ignored)}" if ignored else None
+    steps.set_state(row, StepState.CONFIRMED, now, reason)
+    enter(session, step, row.job_id, now)
+
+
+def _note(plan: Plan, ignored: list[str]) -> str | None:
+    notes = [plan.note] if plan.note else []
+    if ignored:
+        notes.append(f"the host ignored {', '.join(sorted(set(ignored)))}")
+    return "; ".join(notes) or None

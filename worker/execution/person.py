@@ -1,0 +1,179 @@
+"""A person's lane: look at their mailbox, settle what is unknown, plan, and carry the plan out."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from worker.events import parse_event
+from worker.execution.calls import Secrets
+from worker.execution.outcomes import Done, Held, Outcome, Waiting
+from worker.execution.perform import Order, Run, perform
+from worker.execution.settle import in_mailbox, settle
+from worker.intake.context import OPERATOR
+from worker.mail import Address, Mailbox
+from worker.migadu import NotFound
+from worker.planning.observed import ObservedPerson
+from worker.planning.person import plan_person, recovery_of
+from worker.planning.step import Operation
+from worker.policy import (
+    Existing,
+    Missing,
+    NoMailbox,
+    NoUsableName,
+    PersonState,
+    PersonView,
+    Policy,
+    UnknownDomain,
+    WantedMailbox,
+    candidates,
+    desired,
+    load_policy,
+)
+from worker.roster import Person, Record, fold, profile
+from worker.store import addresses, events, jobs, pauses, people, steps
+from worker.store.addresses import Provenance, Role
+from worker.store.database import Session
+from worker.store.pauses import PauseKind
+from worker.store.policies import active_policy
+from worker.store.tables import AddressRow
+from worker.store.views import person_view
+
+FRESH_INDEX = timedelta(seconds=50)
+"""A domain read so recently shows an address to be free as well as a call of its own would."""
+_LOOK_AGAIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What we know of a person before asking the host."""
+
+    view: PersonView
+    policy: Policy
+    state: PersonState
+    primary: AddressRow | None
+    domain_read_at: datetime | None
+    unsettled: bool
+    creations_paused_until: datetime | None
+
+
+def run_person(run: Run) -> Outcome:
+    """Bring one person's mailbox to what is desired. Raises MigaduError, LeaseLost."""
+    with run.execution.database.read() as session:
+        known = _know(session, run)
+    if known is None:
+        return Held("no policy is active")
+    if known.view.address is None or known.primary is None:
+        return _without_address(known)
+    seen_free_at, mailbox = _observe(run, known)
+    with run.execution.database.write() as session:
+        jobs.locked(session, run.lease)
+        rows = steps.unsettled(session, run.lease.job_id)
+        stuck: Outcome | None = settle(session, rows, lambda step: in_mailbox(step, mailbox), run.now)
+        primary = addresses.held(session, known.view.address)
+        ours = addresses.is_ours(primary)
+        if stuck is None and mailbox is not None and not ours:
+            stuck = _take_or_leave(session, known, primary, run)
+            ours = stuck is None
+        observed = _observed(mailbox, primary, ours=ours)
+    if stuck is not None:
+        return stuck
+    return _carry_out(run, known, observed, seen_free_at)
+
+
+def _know(session: Session, run: Run) -> _Known | None:
+    person_id = run.lease.subject.person_id
+    active = active_policy(session)
+    if active is None or person_id is None:
+        return None
+    policy = load_policy(active[1])
+    view = person_view(session, person_id, run.execution.precedence)
+    rows = addresses.of_person(session, person_id)
+    return _Known(
+        view=view,
+        policy=policy,
+        state=desired(view, policy, run.now).state.mailbox,
+        primary=next((row for row in rows if row.role == Role.PRIMARY), None),
+        domain_read_at=addresses.domain_read_at(session, policy.organisation.domain),
+        unsettled=bool(steps.unsettled(session, run.lease.job_id)),
+        creations_paused_until=pauses.until(session, PauseKind.CREATIONS, run.now),
+    )
+
+
+def _without_address(known: _Known) -> Outcome:
+    if not isinstance(known.state, Missing):
+        return Done("nothing is wanted, and nothing is there")
+    try:
+        next(candidates(known.view.profile.facts, known.policy), None)
+    except (NoUsableName, UnknownDomain) as error:
+        return Held(str(error))
+    return Held(known.state.why)
+
+
+def _observe(run: Run, known: _Known) -> tuple[datetime | None, Mailbox | None]:
+    """Read the mailbox, unless the domain was read a moment ago and nothing of ours can be there yet."""
+    assert known.primary is not None
+    read_at = known.domain_read_at
+    never_made = known.primary.provenance == Provenance.RESERVED and not known.unsettled
+    if never_made and read_at is not None and known.primary.held_from >= read_at >= run.now - FRESH_INDEX:
+        return read_at, None
+    try:
+        return None, run.client.mailbox(Address(known.primary.address))
+    except NotFound:
+        return run.now, None
+
+
+def _take_or_leave(session: Session, known: _Known, primary: AddressRow | None, run: Run) -> Outcome | None:
+    """Decide about a mailbox that exists and that we did not make. None means that it is adopted."""
+    assert primary is not None
+    existing = known.policy.joining.existing
+    if existing is Existing.NEXT_NAME and not known.view.mailbox_exists:
+        addresses.give_up(session, primary, run.now)
+        people.evaluate_soon(session, [int(known.view.profile.key)], run.now)
+        return Waiting(run.now + _LOOK_AGAIN, f"{primary.address} belongs to somebody else: the next name is tried")
+    if existing is Existing.ADOPT and known.view.profile.facts.get("workEmail") == primary.address:
+        primary.provenance, primary.job_id, primary.exists_since = Provenance.ADOPTED, run.lease.job_id, run.now
+        return None
+    return Held(f"{primary.address} exists already and was not made here: adopt it, free it, or state a workEmail")
+
+
+def _observed(mailbox: Mailbox | None, primary: AddressRow | None, *, ours: bool) -> ObservedPerson:
+    assert primary is not None
+    return ObservedPerson(
+        mailbox=mailbox,
+        ours=ours,
+        sealed=primary.blocked_at is not None,
+        former_doors=primary.former_doors or {},
+    )
+
+
+def _carry_out(run: Run, known: _Known, observed: ObservedPerson, seen_free_at: datetime | None) -> Outcome:
+    if isinstance(known.state, Missing):
+        return Held(known.state.why)
+    plan = plan_person(known.state, observed)
+    if any(step.operation is Operation.CREATE_MAILBOX for step in plan.steps) and known.creations_paused_until:
+        return Waiting(known.creations_paused_until, "the mail host takes no more mailboxes for now")
+    if any(step.operation is Operation.DELETE_MAILBOX for step in plan.steps) and not _agreed_anew(run, known):
+        return Held("the stored events do not agree that this mailbox is to be deleted")
+    recovery = recovery_of(known.state) if isinstance(known.state, WantedMailbox) else None
+    employment = known.view.profile.employment
+    order = Order(
+        plan=plan,
+        policy=known.policy,
+        secrets=Secrets(run.execution.random_password, recovery),
+        source=employment.source if employment else OPERATOR,
+        seen_free_at=seen_free_at,
+    )
+    return perform(run, order)
+
+
+def _agreed_anew(run: Run, known: _Known) -> bool:
+    """Fold the person anew from the stored events: before what cannot be undone, the evidence is read again."""
+    records: dict[tuple[str, str], Record] = {}
+    with run.execution.database.read() as session:
+        for row in events.of_person(session, int(known.view.profile.key)):
+            event = parse_event(row.document, now=row.received_at)
+            key = (row.source, event.subject)
+            records[key] = fold(records.get(key, Record(*key)), event, row.received_at)
+        anew = profile(Person(known.view.profile.key, tuple(records.values())), run.execution.precedence)
+        view = person_view(session, int(known.view.profile.key), run.execution.precedence)
+    decision = desired(replace(view, profile=anew), known.policy, run.now)
+    return isinstance(decision.state.mailbox, NoMailbox)

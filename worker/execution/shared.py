@@ -1,0 +1,85 @@
+"""A shared address's lane: write its whole list once, from the roster, naming only mailboxes that exist."""
+
+from datetime import datetime, timedelta
+
+from worker.execution.calls import Secrets
+from worker.execution.outcomes import Held, Outcome, Waiting
+from worker.execution.perform import Order, Run, perform
+from worker.execution.settle import in_alias, settle
+from worker.intake.context import OPERATOR
+from worker.mail import Address, Alias
+from worker.migadu import NotFound
+from worker.planning.observed import ObservedShared
+from worker.planning.shared import plan_shared
+from worker.planning.urgency import Urgency
+from worker.policy import DesiredShared, Policy, desired, load_policy
+from worker.store import addresses, jobs, steps
+from worker.store.addresses import Role
+from worker.store.database import Session
+from worker.store.policies import active_policy
+from worker.store.views import shared_view
+
+_LOOK_AGAIN = timedelta(minutes=1)
+
+
+def run_shared(run: Run) -> Outcome:
+    """Bring one shared address to what is desired. Raises MigaduError, LeaseLost."""
+    address = Address(run.lease.subject.key)
+    with run.execution.database.write() as session:
+        jobs.locked(session, run.lease)
+        active = active_policy(session)
+        if active is None:
+            return Held("no policy is active")
+        policy = load_policy(active[1])
+        waiting = _wait_for_creations(session, run, address)
+        if waiting is not None:
+            return waiting
+        wanted = desired(shared_view(session, address), policy, run.now).state
+        holder = addresses.reserve_shared(session, address, run.now)
+        if holder.role != Role.SHARED:
+            return Held(f"{address} is held by somebody else ({holder.role}), so it cannot be a shared address")
+    seen_free_at, alias = _observe(run, address)
+    return _carry_out(run, policy, wanted, (seen_free_at, alias))
+
+
+def _wait_for_creations(session: Session, run: Run, address: Address) -> Waiting | None:
+    """One list for many joiners: wait until their mailboxes are made. A revocation waits for nobody."""
+    if run.lease.urgency == Urgency.REVOCATION:
+        return None
+    if not addresses.creations_under_way(session, address, since=run.now - run.execution.patience.creations):
+        return None
+    return Waiting(run.now + _LOOK_AGAIN, "waits for mailboxes of members that are about to be made")
+
+
+def _observe(run: Run, address: Address) -> tuple[datetime | None, Alias | None]:
+    try:
+        return None, run.client.alias(address)
+    except NotFound:
+        return run.now, None
+
+
+def _carry_out(
+    run: Run,
+    policy: Policy,
+    wanted: DesiredShared,
+    seen: tuple[datetime | None, Alias | None],
+) -> Outcome:
+    address = Address(run.lease.subject.key)
+    seen_free_at, alias = seen
+    with run.execution.database.write() as session:
+        jobs.locked(session, run.lease)
+        rows = steps.unsettled(session, run.lease.job_id)
+        stuck = settle(session, rows, lambda step: in_alias(step, alias), run.now)
+        ours = addresses.is_ours(addresses.held(session, address))
+    if stuck is not None:
+        return stuck
+    if alias is not None and not ours:
+        return Held(f"{address} exists already and was not made here: delete it there, or name the group otherwise")
+    order = Order(
+        plan=plan_shared(address, wanted, ObservedShared(alias)),
+        policy=policy,
+        secrets=Secrets(run.execution.random_password),
+        source=OPERATOR,
+        seen_free_at=seen_free_at,
+    )
+    return perform(run, order)

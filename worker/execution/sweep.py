@@ -1,0 +1,75 @@
+"""Sweep: what bells do not tell. A thread in every worker process looks every few seconds, with no leader.
+
+It gives back what dead workers held, and rings for work that is due. However many sweep, the work is done once.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from worker.execution.context import Execution
+from worker.execution.perform import DRY_RUN
+from worker.store import events, jobs, people, workers
+from worker.store.database import DatabaseFailure
+from worker.store.policies import active_policy
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one look found."""
+
+    given_back: int
+    to_apply: int
+    due: int
+
+
+def sweep_once(execution: Execution, threads: int) -> Swept:
+    """Look once: leases that ran out, events not applied, people and jobs due; ring at most once per thread."""
+    now = execution.clock.now()
+    with execution.database.write() as session:
+        workers.seen(session, execution.worker)
+        given_back = jobs.give_back_expired(session, now)
+        if not execution.dry_run:
+            jobs.requeue_held(session, DRY_RUN, now)
+    with execution.database.read() as session:
+        policy = active_policy(session)
+        waiting = events.any_accepted(session, now) or (policy and people.any_due(session, now, policy[0]))
+        due = jobs.due_count(session, now, at_most=threads)
+    for _ in range(threads if waiting else 0):
+        execution.bell.ring_apply()
+    for _ in range(due):
+        execution.bell.ring_run()
+    return Swept(given_back, threads if waiting else 0, due)
+
+
+class Sweep:
+    """The sweeping thread of a process."""
+
+    def __init__(self, execution: Execution, *, threads: Callable[[], int], every_s: float = 3.0) -> None:
+        """``threads`` tells how many worker threads are free now: more bells would only queue up."""
+        self._execution, self._threads, self._every_s = execution, threads, every_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
+
+    def start(self) -> None:
+        """Begin sweeping."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End sweeping and wait for the look in hand."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter, no secret
+            try:
+                sweep_once(self._execution, max(self._threads(), 1))
+            except DatabaseFailure as error:
+                _log.warning("the sweep could not reach the database", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 - the rim of a thread that must outlive any defect
+                _log.exception("the sweep failed")

@@ -1,0 +1,11 @@
+"""From an event to jobs: accepting what sources tell, folding it into people, and marking the subjects it touches.
+
+No call to a mail host is made here, and nothing waits for one.
+"""
+
+from worker.intake.accept import EventsRefused, Receipt, accept, refuse
+from worker.intake.apply import apply_next
+from worker.intake.context import OPERATOR, Intake
+from worker.intake.statements import state_of_person
+
+__all__ = ["OPERATOR", "EventsRefused", "Intake", "Receipt", "accept", "apply_next", "refuse", "state_of_person"]

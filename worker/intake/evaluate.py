@@ -1,0 +1,160 @@
+"""Evaluate: ask what a person should have now, hold an address for them, and refresh the jobs this touches."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from worker.events import FactValue
+from worker.intake.context import Intake
+from worker.mail import Address
+from worker.planning.urgency import Urgency
+from worker.policy import (
+    Access,
+    Missing,
+    NoMailbox,
+    NoUsableName,
+    PersonState,
+    PersonView,
+    Policy,
+    UnknownDomain,
+    Untouched,
+    WantedMailbox,
+    candidates,
+    desired,
+    display_name,
+    load_policy,
+    needs_address,
+)
+from worker.store import addresses, jobs, people
+from worker.store.addresses import Reservation, Role
+from worker.store.database import Session
+from worker.store.jobs import Subject, SubjectKind
+from worker.store.policies import active_policy
+from worker.store.tables import PersonRow
+from worker.store.views import person_view
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """Why jobs are refreshed."""
+
+    urgency: Urgency
+    event_id: int | None
+    now: datetime
+
+
+def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | None) -> int:
+    """Bring a person's addresses, memberships, next change and jobs in line with the roster and the active policy.
+
+    Returns how many jobs were refreshed. Idempotent; what has not changed makes no job. Without an active policy
+    the person waits until there is one.
+    """
+    now = intake.clock.now()
+    row = people.lock(session, person_id)
+    view = person_view(session, person_id, intake.precedence)
+    _note_identifiers(row, view.profile.facts)
+    row.evaluated_at = now
+    active = active_policy(session)
+    if active is None:
+        row.policy_hash, row.next_change_at = "", None
+        return 0
+    policy = load_policy(active[1])
+    view, unread_domain = _with_address(session, view, policy, now)
+    decision = desired(view, policy, now)
+    row.name = display_name(view.profile.facts, policy)
+    row.phase, row.next_step = decision.state.phase, decision.state.next_step
+    row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
+    if unread_domain:
+        return _read_domain_first(session, row, policy, now)
+    urgency = _urgency(decision.state.mailbox, view)
+    cause = _Cause(urgency, event_id, now)
+    refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
+    return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
+
+
+def _note_identifiers(row: PersonRow, facts: Mapping[str, FactValue]) -> None:
+    number, work_email = facts.get("employeeNumber"), facts.get("workEmail")
+    row.employee_number = number if isinstance(number, str) and number else None
+    row.work_email = work_email if isinstance(work_email, str) and work_email else None
+
+
+def _with_address(session: Session, view: PersonView, policy: Policy, now: datetime) -> tuple[PersonView, bool]:
+    """Hold an address for a person who needs one; tells if the domain's addresses must be read before."""
+    if not needs_address(view, policy, now):
+        return view, False
+    if addresses.domain_read_at(session, policy.organisation.domain) is None:
+        return view, True
+    reservation = Reservation(
+        person_id=int(view.profile.key),
+        role=Role.IDENTITY if view.address else Role.PRIMARY,
+        reuse_after=policy.naming.reuse_after.length,
+    )
+    try:
+        found = addresses.reserve_first_free(session, candidates(view.profile.facts, policy), reservation, now)
+    except (NoUsableName, UnknownDomain):
+        return view, False  # the run says why, on the job
+    if found is None:
+        return view, False
+    if view.address is None:
+        return replace(view, address=found), False
+    return replace(view, identities=view.identities | {found}), False
+
+
+def _read_domain_first(session: Session, row: PersonRow, policy: Policy, now: datetime) -> int:
+    row.wanted_hash = None
+    jobs.refresh(session, Subject(SubjectKind.DOMAIN, policy.organisation.domain), urgency=Urgency.JOINER, now=now)
+    return 1
+
+
+def _refresh_groups(
+    session: Session,
+    person_id: int,
+    groups: frozenset[Address],
+    cause: _Cause,
+) -> int:
+    changed = addresses.set_memberships(session, person_id, groups, cause.now)
+    for shared in sorted(changed):
+        _refresh(session, Subject(SubjectKind.SHARED, shared), cause)
+    return len(changed)
+
+
+def _refresh_person(
+    session: Session,
+    row: PersonRow,
+    view: PersonView,
+    state: PersonState,
+    cause: _Cause,
+) -> int:
+    wanted = wanted_hash(state, view.address)
+    if wanted == row.wanted_hash:
+        return 0
+    row.wanted_hash = wanted
+    subject = Subject(SubjectKind.PERSON, view.profile.key)
+    nothing_there = not view.mailbox_exists and jobs.outstanding(session, subject) is None
+    nothing_wanted = isinstance(state, Untouched | NoMailbox) or (isinstance(state, WantedMailbox) and not state.create)
+    if nothing_wanted and nothing_there:
+        return 0
+    _refresh(session, subject, cause)
+    return 1
+
+
+def _refresh(session: Session, subject: Subject, cause: _Cause) -> None:
+    jobs.refresh(session, subject, urgency=cause.urgency, now=cause.now, event_id=cause.event_id)
+
+
+def wanted_hash(state: PersonState, address: Address | None) -> str:
+    """Return a hash of what is wanted for a person: equal hashes need no second job."""
+    content = {"kind": type(state).__name__, "address": address} | asdict(state)
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=sorted).encode()).hexdigest()
+
+
+def _urgency(state: PersonState, view: PersonView) -> Urgency:
+    match state:
+        case WantedMailbox(access=Access.BLOCKED | Access.SUSPENDED) if view.mailbox_exists and not view.blocked_at:
+            return Urgency.REVOCATION
+        case WantedMailbox() | Missing() if not view.mailbox_exists:
+            return Urgency.JOINER
+        case _:
+            return Urgency.CHANGE

@@ -1,0 +1,54 @@
+"""An operator's own statements: events like any other, of a source that outranks all."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from worker.events import EventType
+from worker.intake.accept import Receipt, accept
+from worker.intake.context import OPERATOR, Intake
+from worker.store import audit, people
+
+
+class UnknownPerson(LookupError):
+    """There is no such person."""
+
+
+def state_of_person(
+    intake: Intake,
+    person_id: int,
+    statement: EventType,
+    *,
+    data: Mapping[str, object],
+    actor: str,
+) -> Receipt:
+    """Accept an operator's statement about one person and write it into the audit.
+
+    Raises UnknownPerson, or EventsRefused where ``data`` is invalid (a date that is none).
+    """
+    now = intake.clock.now()
+    with intake.database.read() as session:
+        if not people.exists(session, person_id):
+            raise UnknownPerson(f"there is no person {person_id}")
+    (receipt,) = accept(intake, OPERATOR, [_document(person_id, statement, data, now)])
+    with intake.database.write() as session:
+        audit.record(
+            session,
+            actor=actor,
+            act=statement,
+            target=f"person {person_id}",
+            detail={"event": receipt.id},
+            now=now,
+        )
+    return receipt
+
+
+def _document(person_id: int, statement: EventType, data: Mapping[str, object], now: datetime) -> dict[str, object]:
+    return {
+        "specversion": "1.0",
+        "id": f"{statement}-{person_id}-{now.isoformat()}",
+        "source": "urn:mailroster:operator",
+        "type": statement.value,
+        "subject": str(person_id),
+        "time": now.isoformat(),
+        "data": dict(data),
+    }

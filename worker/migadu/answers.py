@@ -1,0 +1,110 @@
+"""Judging an answer: is it an object, and if not, which class of failure is it?
+
+The rules are Migadu's real behaviour (`migadu-behaviour.md` 2), not its page. Pure.
+"""
+
+import json
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+
+import httpx
+
+from worker.migadu.calls import Call, FailureClass
+
+Object = Mapping[str, object]
+"""A JSON object as it came."""
+
+LONGEST_RETRY_AFTER_S = 86_400.0
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_FAILURES: Mapping[int, FailureClass] = MappingProxyType(
+    {
+        401: FailureClass.ACCOUNT,
+        402: FailureClass.ACCOUNT,
+        404: FailureClass.ABSENT,
+        407: FailureClass.ACCOUNT,
+        429: FailureClass.TRANSIENT,
+        503: FailureClass.TRANSIENT,
+    }
+)
+_THROTTLE_MARKS = ("administrative rules", "rate limit", "too many requests")
+
+
+class MalformedAnswer(ValueError):
+    """The answer claims success and is not what it should be. Names what is wrong, and holds nothing of the answer."""
+
+
+def judge(call: Call, status: int, content_type: str, body: bytes) -> Object | FailureClass:
+    """Return the object that a successful answer holds, or the class of failure that any other answer is.
+
+    Raises MalformedAnswer where success is claimed without an object; its class is `unsettled`.
+    """
+    if status in (200, 201, 204):
+        return _object(call, content_type, body)
+    if status == 403:
+        return _forbidden(content_type, body)
+    if status in _FAILURES:
+        return _FAILURES[status]
+    if 400 <= status < 500 and status != 408:
+        return FailureClass.REFUSED
+    # Left are 500, 502, 504 and what nobody has seen. A redirect is among them: the API has none, so something between
+    # us and the host sent it, and whether the host saw the request cannot be told from it.
+    return unsettled(call)
+
+
+def judge_silence(call: Call, error: httpx.HTTPError) -> FailureClass:
+    """Return the class of failure of a call without a whole answer; before anything was sent, a write is harmless."""
+    return FailureClass.TRANSIENT if isinstance(error, _NOT_SENT) else unsettled(call)
+
+
+def unsettled(call: Call) -> FailureClass:
+    """Return the class of not knowing whether the host did it: it matters for a write only."""
+    return FailureClass.UNKNOWN if call.is_write else FailureClass.TRANSIENT
+
+
+def retry_after_s(value: str | None, date: str | None) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for, at most a day; None if it does not say.
+
+    A date is measured against the answer's own ``Date``: both are the host's clock, so ours need not agree with it.
+    """
+    if value is None:
+        return None
+    stated = _seconds(value.strip())
+    if stated is None:
+        stated = _seconds_between(date, value)
+    return None if stated is None else min(max(stated, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _object(call: Call, content_type: str, body: bytes) -> Object:
+    if call.method == "DELETE" and not body.strip():
+        return {}
+    if content_type and "json" not in content_type.lower():
+        raise MalformedAnswer("the answer is not JSON")
+    try:
+        found: object = json.loads(body)
+    except (ValueError, RecursionError):
+        # Not chained: a JSONDecodeError carries the whole document, which holds personal data.
+        raise MalformedAnswer("the answer is not valid JSON") from None
+    if not isinstance(found, dict):
+        raise MalformedAnswer("the answer is not a JSON object")
+    return found
+
+
+def _forbidden(content_type: str, body: bytes) -> FailureClass:
+    text = body.decode("utf-8", "replace").lower()
+    is_page = "html" in content_type.lower() or text.lstrip().startswith("<")
+    if is_page or any(mark in text for mark in _THROTTLE_MARKS):
+        return FailureClass.THROTTLED
+    return FailureClass.FULL if "limit reached" in text else FailureClass.ACCOUNT
+
+
+def _seconds(value: str) -> float | None:
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _seconds_between(begin: str | None, end: str) -> float | None:
+    try:
+        return (parsedate_to_datetime(end) - parsedate_to_datetime(begin or "")).total_seconds()
+    except (TypeError, ValueError, OverflowError, IndexError):  # all of which the parser raises on nonsense
+        return None

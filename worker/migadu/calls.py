@@ -1,0 +1,94 @@
+"""The calls that can be made, and the hooks through which their maker hears of every attempt on the wire.
+
+Neither a call nor its outcome holds a path or a body: both carry personal data.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class CallName(StrEnum):
+    """What a call does. The names of writes are those of the steps that plans show."""
+
+    LIST_MAILBOXES = "list-mailboxes"
+    SHOW_MAILBOX = "show-mailbox"
+    CREATE_MAILBOX = "create-mailbox"
+    UPDATE_MAILBOX = "update-mailbox"
+    DELETE_MAILBOX = "delete-mailbox"
+    LIST_IDENTITIES = "list-identities"
+    SHOW_IDENTITY = "show-identity"
+    CREATE_IDENTITY = "create-identity"
+    UPDATE_IDENTITY = "update-identity"
+    DELETE_IDENTITY = "delete-identity"
+    LIST_ALIASES = "list-aliases"
+    SHOW_ALIAS = "show-alias"
+    CREATE_ALIAS = "create-alias"
+    UPDATE_ALIAS = "update-alias"
+    DELETE_ALIAS = "delete-alias"
+
+    @property
+    def method(self) -> str:
+        """The HTTP method of this call."""
+        return _METHODS[self.partition("-")[0]]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the answer holds all objects of a kind."""
+        return self.startswith("list-")
+
+
+_METHODS = {"list": "GET", "show": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
+
+
+class FailureClass(StrEnum):
+    """The classes of failure; what follows from each is decided by who made the call."""
+
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    FULL = "full"
+    ACCOUNT = "account"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call about to be made."""
+
+    operation: CallName
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.operation.method
+
+    @property
+    def is_write(self) -> bool:
+        """Whether the call changes something at the host."""
+        return self.method != "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt."""
+
+    status: int | None
+    """None where no answer came."""
+    failure: FailureClass | None
+    """None where it succeeded."""
+    duration_s: float
+    excerpt: str
+    """The redacted beginning of a failure's answer; empty after a success, whose answer is personal data."""
+    answered_bytes: int
+
+
+class Hooks(Protocol):
+    """What the maker of calls wants to know. Both run in the calling thread, around every attempt on the wire."""
+
+    def before(self, attempt: Call) -> None:
+        """Hear that this call is about to be sent. Raising prevents it; the caller gets what was raised."""
+
+    def after(self, attempt: Call, outcome: Outcome) -> None:
+        """Hear what came of it, before the caller does. Not called where the process was interrupted meanwhile."""

@@ -1,0 +1,198 @@
+"""Connections to the mail host: one HTTP client per thread over one TLS context, and a deadline for the whole call.
+
+A shared client collapses above some thirty threads, and a TLS context costs 21 ms (`engineering.md` A5). httpx limits
+each read and not the call, so a host that drips a byte at a time would hold a thread for ever; the deadline is kept
+where bytes are read and written.
+"""
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import httpcore
+import httpx
+
+CALL_DEADLINE_S = 30.0
+"""The longest that one call may take, connecting included; nothing is sent after it. A lease must outlive it."""
+
+Monotonic = Callable[[], float]
+
+_TIMEOUTS = httpx.Timeout(connect=5.0, read=20.0, write=10.0, pool=5.0)
+
+
+class ThreadClients:
+    """Gives each thread its own client. Close it when no thread is in a call any more."""
+
+    def __init__(self, *, deadline_s: float = CALL_DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
+        self._tls = httpx.create_ssl_context()
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._all: list[httpx.Client] = []
+
+    def client(self) -> httpx.Client:
+        """Return the client of the calling thread, which must not hand it to another."""
+        mine: httpx.Client | None = getattr(self._own, "client", None)
+        if mine is None or mine.is_closed:
+            mine = open_client(self._tls, deadline_s=self._deadline_s)
+            self._own.client = mine
+            with self._lock:
+                self._all.append(mine)
+        return mine
+
+    def close(self) -> None:
+        """Close the clients of all threads."""
+        with self._lock:
+            closing, self._all = self._all, []
+        for each in closing:
+            each.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def open_client(tls: ssl.SSLContext, *, deadline_s: float = CALL_DEADLINE_S) -> httpx.Client:
+    """Return a client for one thread: no redirects, nothing from the environment, each call within its deadline."""
+    for name in ("httpx", "httpcore"):
+        # They log every URL and all headers of answers, and our URLs hold people's names.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx.Client(
+        transport=DeadlineTransport(tls, deadline_s),
+        timeout=_TIMEOUTS,
+        follow_redirects=False,
+        trust_env=False,
+        # Compressed, a small answer could swell; the answers are too small to gain from it.
+        headers={
+            "User-Agent": f"mailroster/{version('mailroster')}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
+    )
+
+
+class DeadlineTransport(httpx.BaseTransport):
+    """Sends by httpcore, as httpx does by default, and ends every call at its deadline, whatever it waits for.
+
+    For one thread: the deadline is that of the call under way.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, deadline_s: float, monotonic: Monotonic = time.monotonic) -> None:
+        self._deadline = _Deadline(deadline_s, monotonic)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls, max_connections=1, keepalive_expiry=5.0, network_backend=_Network(self._deadline)
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; the deadline begins here and holds until its answer is closed."""
+        self._deadline.begin()
+        with _as_httpx_errors():
+            answer = self._pool.handle_request(_core_request(request))
+        body = answer.stream
+        assert isinstance(body, Iterable)
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(body), extensions=answer.extensions)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pool.close()
+
+
+def _core_request(request: httpx.Request) -> httpcore.Request:
+    url = httpcore.URL(
+        scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
+    )
+    assert isinstance(request.stream, httpx.SyncByteStream)
+    return httpcore.Request(
+        request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+    )
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx_errors():
+            yield from self._body
+
+    def close(self) -> None:
+        if hasattr(self._body, "close"):
+            self._body.close()
+
+
+class _Deadline:
+    def __init__(self, limit_s: float, monotonic: Monotonic) -> None:
+        self._limit_s = limit_s
+        self._monotonic = monotonic
+        self._ends = 0.0
+
+    def begin(self) -> None:
+        self._ends = self._monotonic() + self._limit_s
+
+    def cap(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
+        left = self._ends - self._monotonic()
+        if left <= 0:
+            raise late("the deadline of the call has passed")
+        return left if timeout is None else min(timeout, left)
+
+
+class _Network(httpcore.NetworkBackend):
+    def __init__(self, deadline: _Deadline) -> None:
+        self._sockets = httpcore.SyncBackend()
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        timeout = self._deadline.cap(timeout, httpcore.ConnectTimeout)
+        stream = self._sockets.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _Stream(stream, self._deadline)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.cap(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.cap(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        timeout = self._deadline.cap(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+@contextmanager
+def _as_httpx_errors() -> Iterator[None]:
+    """Raise httpx's namesake of each error of httpcore."""
+    try:
+        yield
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        namesake: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
+        raise namesake(str(error)) from error
+    except (httpcore.UnsupportedProtocol, httpcore.ProxyError) as error:
+        raise httpx.UnsupportedProtocol(str(error)) from error

@@ -1,0 +1,39 @@
+"""A plan: the ordered steps that take one subject from observed to desired, or the reason there are none."""
+
+import hashlib
+from dataclasses import dataclass
+
+from worker.planning.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered steps for one subject; empty when nothing is to do."""
+
+    steps: tuple[Step, ...] = ()
+    note: str | None = None
+    """A sentence for the person who reads the job, where the outcome needs one ("a new password must be set")."""
+
+    @property
+    def cost(self) -> int:
+        """The number of writing calls the plan makes."""
+        return len(self.steps)
+
+    @property
+    def hash(self) -> str:
+        """A stable hash of all steps, by which a plan is named and approved."""
+        return _hash(self.steps)
+
+    @property
+    def braked(self) -> tuple[Step, ...]:
+        """The steps that a brake counts."""
+        return tuple(step for step in self.steps if step.brake)
+
+    @property
+    def braked_hash(self) -> str:
+        """A stable hash of the braked steps alone: what an approval of this subject's part of a hold means."""
+        return _hash(self.braked)
+
+
+def _hash(steps: tuple[Step, ...]) -> str:
+    return hashlib.sha256("".join(step.hash() for step in steps).encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""A step: one call that changes one object at the mail host, with what it changes."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.mail import Address, FieldValue
+
+RANDOM_PASSWORD = "(random)"  # noqa: S105 - a placeholder
+"""Stands in a plan where the executor puts a fresh random password; the password itself is never part of a plan."""
+
+
+class Operation(StrEnum):
+    """What a step does; the names that jobs, plans and pages show."""
+
+    CREATE_MAILBOX = "create-mailbox"
+    UPDATE_MAILBOX = "update-mailbox"
+    BLOCK_MAILBOX = "block-mailbox"
+    """Close the doors and set a random password."""
+    SUSPEND_MAILBOX = "suspend-mailbox"
+    """Close the doors and nothing else."""
+    REOPEN_MAILBOX = "reopen-mailbox"
+    """Give the doors back that were closed; after a block the password stays unknown to everyone."""
+    DELETE_MAILBOX = "delete-mailbox"
+    CREATE_IDENTITY = "create-identity"
+    UPDATE_IDENTITY = "update-identity"
+    DELETE_IDENTITY = "delete-identity"
+    CREATE_ALIAS = "create-alias"
+    UPDATE_ALIAS = "update-alias"
+    DELETE_ALIAS = "delete-alias"
+
+
+class Brake(StrEnum):
+    """The sliding windows that stop mass changes (`contracts.md` 5)."""
+
+    BLOCK = "block"
+    DELETE = "delete"
+    IMMEDIATE = "immediate"
+
+
+StepFields = Mapping[str, FieldValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call.
+
+    ``before`` and ``after`` hold the fields that change: ``name``, writable mailbox fields by Migadu's name,
+    ``password`` (only as RANDOM_PASSWORD), ``password_method``, ``password_use``, ``destinations`` (sorted).
+    """
+
+    operation: Operation
+    target: Address
+    """The object's own address."""
+    before: StepFields
+    after: StepFields
+    mailbox: Address | None = None
+    """For identities: the mailbox they belong to."""
+    brake: Brake | None = None
+
+    def hash(self) -> str:
+        """Return a stable hash of what this step does, whatever was there before."""
+        content = [self.operation, self.target, self.mailbox, dict(self.after)]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

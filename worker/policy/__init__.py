@@ -1,0 +1,60 @@
+"""What people should have: the policy file, naming, and ``desired``, the pure function at the heart of everything.
+
+Nothing here knows what is observed at a mail host, what a job is or what time it is.
+"""
+
+from worker.policy.desired import desired
+from worker.policy.desired_person import needs_address
+from worker.policy.display import display_name
+from worker.policy.document import BrakeWindow, Existing, Policy, Renaming, StageAction
+from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
+from worker.policy.groups import groups_of
+from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits
+from worker.policy.offset import Offset
+from worker.policy.schema import policy_schema
+from worker.policy.state import (
+    Access,
+    Credential,
+    Decision,
+    DesiredPerson,
+    DesiredShared,
+    Missing,
+    NoMailbox,
+    PersonState,
+    Untouched,
+    WantedMailbox,
+)
+from worker.policy.view import PersonView, SharedView
+
+__all__ = [
+    "Access",
+    "BrakeWindow",
+    "Credential",
+    "Decision",
+    "DesiredPerson",
+    "DesiredShared",
+    "Existing",
+    "Missing",
+    "NoMailbox",
+    "NoUsableName",
+    "Offset",
+    "PersonState",
+    "PersonView",
+    "Policy",
+    "PolicyInvalid",
+    "PolicyProblem",
+    "Renaming",
+    "SharedView",
+    "StageAction",
+    "UnknownDomain",
+    "Untouched",
+    "WantedMailbox",
+    "candidates",
+    "desired",
+    "display_name",
+    "fits",
+    "groups_of",
+    "load_policy",
+    "needs_address",
+    "policy_schema",
+]

@@ -1,0 +1,185 @@
+"""What a person should have at an instant, and when that will next differ.
+
+``person_at`` answers for one instant; ``desired_person`` looks for the first later instant with another answer among
+those at which something can change, so ``valid_until`` is exact whatever the rules are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from worker.mail import Address
+from worker.policy.document import Policy, Renaming
+from worker.policy.groups import groups_of
+from worker.policy.instants import days_before, zone_of
+from worker.policy.leaving import NOTHING_TO_BLOCK, Departure, Stages, departure_of, stages_of
+from worker.policy.mailboxes import blocked_mailbox, open_mailbox, step_between
+from worker.policy.naming import fits
+from worker.policy.state import Decision, DesiredPerson, NoMailbox, Untouched
+from worker.policy.view import PersonView
+from worker.roster.employment import Employment
+from worker.roster.record import EmploymentKind
+
+
+def desired_person(view: PersonView, policy: Policy, now: datetime) -> Decision[DesiredPerson]:
+    """Return what this person should have at ``now``, and the instant at which that next differs. Pure."""
+    situation = _situation(view, policy)
+    state = _state_at(situation, now)
+    for instant in sorted(instant for instant in _instants(situation) if instant > now):
+        after = _state_at(situation, instant)
+        if after != state:
+            return Decision(replace(state, next_step=step_between(state, after)), instant)
+    return Decision(state, None)
+
+
+def needs_address(view: PersonView, policy: Policy, now: datetime) -> bool:
+    """Tell whether this person should hold an address at ``now`` and holds none that fits the current name.
+
+    So it is at the first allocation, and after a rename where the policy's strategy is identities. Nobody who is gone,
+    not yet due or suspended before having a mailbox needs one. Whether there is one to give, ``candidates`` says.
+    """
+    if not _works_at(_situation(view, policy), now):
+        return False
+    if view.address is None:
+        return not view.profile.suspended
+    held = {view.address, *view.identities}
+    return policy.renaming.strategy is Renaming.IDENTITY and not fits(held, view.profile.facts, policy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """A person with the instants that follow from dates, zone and policy."""
+
+    view: PersonView
+    policy: Policy
+    employment: Employment | None
+    starts_at: datetime | None
+    """When the mailbox is due: the hire date less the lead. None: since ever."""
+    departure: Departure | None
+    """The departure that counts, if there is one."""
+    stages: Stages
+
+    def started(self, now: datetime) -> bool:
+        return self.starts_at is None or now >= self.starts_at
+
+
+def _situation(view: PersonView, policy: Policy) -> _Situation:
+    employment = view.profile.employment
+    zone = zone_of(view.profile.facts, policy.organisation.timezone)
+    departure = _departure(employment, zone) if employment else None
+    stages = _stages(view, policy, departure, zone) if departure else Stages(None, None, None)
+    hired_on = employment.hire_date if employment else None
+    starts_at = days_before(hired_on, policy.joining.lead, zone) if hired_on else None
+    return _Situation(view, policy, employment, starts_at, departure, stages)
+
+
+def _departure(employment: Employment, zone: ZoneInfo) -> Departure | None:
+    """Return the departure that counts: the stated one; of somebody who comes back, the former one."""
+    if employment.kind is EmploymentKind.LEFT:
+        return departure_of(employment, zone)
+    if employment.kind is EmploymentKind.LEAVING_CANCELLED:
+        return None
+    former = employment.former_departure
+    if former is None:
+        is_cancelled = employment.kind is EmploymentKind.JOINING_CANCELLED
+        return Departure(employment.at, employment.known_since) if is_cancelled else None
+    # While a rehire stood, nobody expected a deletion: what we know since its cancellation counts from there.
+    return replace(departure_of(former, zone), known_since=max(former.received_at, employment.known_since))
+
+
+def _stages(view: PersonView, policy: Policy, departure: Departure, zone: ZoneInfo) -> Stages:
+    blocked_at = view.blocked_at if view.mailbox_exists else NOTHING_TO_BLOCK
+    return stages_of(departure, policy.leaving, zone, blocked_at=blocked_at)
+
+
+def _instants(situation: _Situation) -> Iterator[datetime]:
+    """Yield every instant at which a state may change by time alone."""
+    yield from situation.stages.instants()
+    if situation.starts_at:
+        yield situation.starts_at
+    if situation.departure:
+        yield situation.departure.at
+
+
+def _state_at(situation: _Situation, now: datetime) -> DesiredPerson:
+    view, employment = situation.view, situation.employment
+    if employment is None:
+        return DesiredPerson(Untouched("no source has said whether this person works here"))
+    if view.profile.purged and not view.mailbox_exists:
+        return DesiredPerson(Untouched("this person was purged"), phase="left")
+    match employment.kind:
+        case EmploymentKind.JOINED | EmploymentKind.LEAVING_CANCELLED:
+            return _employed(situation) if situation.started(now) else _announced(situation, now)
+        case EmploymentKind.LEFT:
+            return _leaving(situation, now)
+        case EmploymentKind.JOINING_CANCELLED:
+            return _cancelled(situation, now)
+        case _:
+            assert_never(employment.kind)
+
+
+def _employed(situation: _Situation) -> DesiredPerson:
+    view, policy = situation.view, situation.policy
+    phase = "suspended" if view.profile.suspended else "active"
+    return DesiredPerson(open_mailbox(view, policy), _groups(situation), phase)
+
+
+def _announced(situation: _Situation, now: datetime) -> DesiredPerson:
+    """Somebody whose hire date is not near yet; of somebody who comes back, the former departure goes on, frozen."""
+    if situation.departure is None or not situation.view.mailbox_exists:
+        return DesiredPerson(Untouched("it is not yet time for the mailbox"), phase="pending")
+    frozen = replace(situation, stages=replace(situation.stages, delete_at=None))
+    return _departing(frozen, now, situation.departure, before="leaving", after="pending")
+
+
+def _leaving(situation: _Situation, now: datetime) -> DesiredPerson:
+    departure = situation.departure
+    assert departure is not None
+    if now < departure.at and not situation.started(now) and not situation.view.mailbox_exists:
+        return DesiredPerson(Untouched("it is not yet time for the mailbox"), phase="pending")
+    return _departing(situation, now, departure, before="leaving", after="left")
+
+
+def _cancelled(situation: _Situation, now: datetime) -> DesiredPerson:
+    """A hire that does not take place; a mailbox that was made ahead goes the way of a departure."""
+    departure = situation.departure
+    assert departure is not None
+    if not situation.view.mailbox_exists:
+        return DesiredPerson(Untouched("the hire was cancelled before a mailbox was made"), phase="cancelled")
+    return _departing(situation, now, departure, before="leaving", after="cancelled")
+
+
+def _departing(situation: _Situation, now: datetime, departure: Departure, *, before: str, after: str) -> DesiredPerson:
+    view, policy, stages = situation.view, situation.policy, situation.stages
+    phase = before if now < departure.at else after
+    if _reached(stages.delete_at, now):
+        return DesiredPerson(NoMailbox(), phase=phase)
+    groups = frozenset[Address]() if _reached(stages.leave_groups_at, now) else _groups(situation)
+    if _reached(stages.block_at, now):
+        return DesiredPerson(blocked_mailbox(view, policy, immediate=departure.immediate), groups, phase)
+    if view.address is None and not _works_at(situation, now):
+        return DesiredPerson(NoMailbox(), groups, phase)
+    mailbox = open_mailbox(view, policy, create=now < departure.at, immediate=departure.immediate)
+    return DesiredPerson(mailbox, groups, phase)
+
+
+def _works_at(situation: _Situation, now: datetime) -> bool:
+    """Tell whether an address is due to this person at an instant."""
+    employment, departure = situation.employment, situation.departure
+    if employment is None or situation.view.profile.purged or not situation.started(now):
+        return False
+    if employment.kind is not EmploymentKind.LEFT:
+        return employment.kind is not EmploymentKind.JOINING_CANCELLED
+    # A departure alone does not say that somebody ever joined: a hire date or an address that was given does.
+    joined = employment.hire_date is not None or situation.view.address is not None
+    return departure is not None and now < departure.at and joined and not _reached(situation.stages.block_at, now)
+
+
+def _groups(situation: _Situation) -> frozenset[Address]:
+    return groups_of(situation.view.profile.facts, situation.policy)
+
+
+def _reached(instant: datetime | None, now: datetime) -> bool:
+    return instant is not None and now >= instant

@@ -1,0 +1,221 @@
+"""The policy as a document: what each section of the policy file may say, with its defaults.
+
+These models become the JSON Schema for editors, so every field carries its description. ``load_policy`` makes them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from worker.mail import Address, FieldValue, address
+from worker.mail.address import domain_name
+from worker.policy.instants import is_zone
+from worker.policy.mailbox_fields import MailboxFields
+from worker.policy.members import Members
+from worker.policy.offset import Offset, parse_offset
+from worker.policy.pattern import Pattern, parse_address_pattern, parse_display_pattern
+from worker.policy.state import Credential
+
+# An address has 254 characters at most (RFC 5321): 64 before the @, so the domain may have this many.
+_LONGEST_DOMAIN = 189
+
+
+def _domain(text: str) -> str:
+    name = domain_name(text)
+    if len(name) > _LONGEST_DOMAIN:
+        raise ValueError(f"must not have more than {_LONGEST_DOMAIN} characters")
+    return name
+
+
+def _timezone(name: str) -> str:
+    if not is_zone(name):
+        raise ValueError(f"{name!r} is not a known time zone; write one such as 'Europe/Berlin'")
+    return name
+
+
+def _some_time(offset: Offset) -> Offset:
+    if not offset.length:
+        raise ValueError("must be longer than zero")
+    return offset
+
+
+_OFFSET_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9]+[dh]$", "examples": ["30d", "12h"]})
+OffsetText = Annotated[Offset, PlainValidator(parse_offset), PlainSerializer(str), _OFFSET_SCHEMA]
+AddressPattern = Annotated[
+    Pattern, PlainValidator(parse_address_pattern), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
+DisplayPattern = Annotated[
+    Pattern, PlainValidator(parse_display_pattern), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
+
+
+class Existing(StrEnum):
+    """What to do when the address a joiner should get exists at the host already."""
+
+    HOLD = "hold"
+    NEXT_NAME = "next-name"
+    ADOPT = "adopt"
+
+
+class Renaming(StrEnum):
+    """How a new name reaches the addresses."""
+
+    IDENTITY = "identity"
+    DISPLAY_ONLY = "display-only"
+
+
+class StageAction(StrEnum):
+    """What a stage of leaving does."""
+
+    BLOCK = "block"
+    LEAVE_GROUPS = "leave-groups"
+    DELETE_MAILBOX = "delete-mailbox"
+
+
+class Section(BaseModel):
+    """A section of the policy file: fixed once read, and no key is accepted that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class OrganisationSection(Section):
+    """Whose mailboxes these are."""
+
+    domain: Annotated[str, AfterValidator(_domain)] = Field(description="The mail domain, as the host knows it.")
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        "UTC", description="IANA zone in which dates count for people who state none of their own."
+    )
+
+
+class NamingSection(Section):
+    """From names to addresses."""
+
+    patterns: tuple[AddressPattern, ...] = Field(
+        tuple(map(parse_address_pattern, ("{given}.{family}", "{given[0]}.{family}", "{given}.{family}{n}"))),
+        min_length=1,
+        description="Local parts in order of preference; the first free one is taken, those with {n} last.",
+    )
+    display: DisplayPattern = Field(
+        parse_display_pattern("{preferred} {family}"), description="The name that correspondents see."
+    )
+    reuse_after: OffsetText = Field(
+        Offset(days=365), description="How long an address that was given up stays barred for others."
+    )
+    protected: tuple[str, ...] = Field(
+        ("postmaster", "abuse", "admin"), description="Local parts that are never given to anybody and never touched."
+    )
+
+
+class JoiningSection(Section):
+    """How somebody gets a mailbox."""
+
+    lead: OffsetText = Field(Offset(days=2), description="The mailbox is made this long before hireDate.")
+    credential: Credential = Field(
+        Credential.INVITATION, description="The first password: an invitation to personalEmail, or a random one."
+    )
+    existing: Existing = Field(Existing.HOLD, description="What to do with an address that exists already.")
+
+
+class GroupSection(Section):
+    """A shared address and the rule that says who belongs to it."""
+
+    address: str = Field(description="A local part, or a full address of the organisation's domain.")
+    members: Members = Field(
+        description="Fact to value or list of values; all facts must match. Empty: everyone who has a mailbox."
+    )
+    fallback: str | None = Field(None, description="Who gets the mail while nobody is a member.")
+
+
+class RenamingSection(Section):
+    """What a new name changes."""
+
+    strategy: Renaming = Field(
+        Renaming.IDENTITY, description="Add the new address to the mailbox, or change the display name only."
+    )
+
+
+class Stage(Section):
+    """Something that happens a while after a departure."""
+
+    after: OffsetText = Field(description="Counted from the departure; irreversible actions also from the block.")
+    do: tuple[StageAction, ...] = Field(min_length=1, description="What happens then.")
+
+
+class LeavingSection(Section):
+    """What happens to the mailbox of somebody who left, and when."""
+
+    stages: tuple[Stage, ...] = Field(
+        (
+            Stage(after=Offset(), do=(StageAction.BLOCK, StageAction.LEAVE_GROUPS)),
+            Stage(after=Offset(days=30), do=(StageAction.DELETE_MAILBOX,)),
+        ),
+        description="In ascending order; no action twice; deletion never before the block.",
+    )
+
+    def offset_of(self, action: StageAction) -> Offset | None:
+        """Return how long after a departure this happens; None if it never does."""
+        return next((stage.after for stage in self.stages if action in stage.do), None)
+
+
+class BrakeWindow(Section):
+    """A brake: it stops operations whose number within a window exceeds the larger of floor and share."""
+
+    floor: int = Field(ge=0, strict=True, description="So many are always let through.")
+    share: float = Field(ge=0, le=1, description="Or this share of the population, if that is more.")
+    per: Annotated[OffsetText, AfterValidator(_some_time), _OFFSET_SCHEMA] = Field(
+        description="The length of the sliding window."
+    )
+
+
+class BrakesSection(Section):
+    """What stops mass changes until somebody approves them."""
+
+    block: BrakeWindow = Field(BrakeWindow(floor=5, share=0.10, per=Offset(hours=24)), description="Blocks.")
+    delete: BrakeWindow = Field(BrakeWindow(floor=3, share=0.05, per=Offset(hours=24)), description="Deletions.")
+    immediate: BrakeWindow = Field(
+        BrakeWindow(floor=20, share=0.20, per=Offset(hours=1)), description="Immediate revocations."
+    )
+
+    def window(self, brake: str) -> BrakeWindow:
+        """Return the window of a brake by its name (``block``, ``delete``, ``immediate``). Raises KeyError."""
+        return {"block": self.block, "delete": self.delete, "immediate": self.immediate}[brake]
+
+
+class Policy(Section):
+    """The whole policy. Made by ``load_policy``, which also checks what spans several sections."""
+
+    organisation: OrganisationSection = Field(description="Whose mailboxes these are.")
+    naming: NamingSection = Field(NamingSection(), description="From names to addresses.")
+    joining: JoiningSection = Field(JoiningSection(), description="How somebody gets a mailbox.")
+    mailbox: Annotated[Mapping[str, FieldValue], MailboxFields] = Field(
+        {}, description="Mailbox fields of the mail host that everyone shall have."
+    )
+    groups: tuple[GroupSection, ...] = Field((), description="Shared addresses.")
+    renaming: RenamingSection = Field(RenamingSection(), description="What a new name changes.")
+    leaving: LeavingSection = Field(LeavingSection(), description="What happens after a departure.")
+    brakes: BrakesSection = Field(BrakesSection(), description="What stops mass changes.")
+
+    @cached_property
+    def hash(self) -> str:
+        """The SHA-256 of what the policy says, defaults included; comments, order and white space do not count."""
+        content: dict[str, Any] = self.model_dump(mode="json")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def shared(self) -> Mapping[Address, GroupSection]:
+        """The groups by their full address."""
+        return {self.address_of(group.address): group for group in self.groups}
+
+    @cached_property
+    def protected(self) -> frozenset[Address]:
+        """The full addresses that are never given to anybody and never touched."""
+        return frozenset(self.address_of(local) for local in self.naming.protected)
+
+    def address_of(self, text: str) -> Address:
+        """Complete a local part to a full address of the organisation. Raises InvalidAddress."""
+        return address(text if "@" in text else f"{text}@{self.organisation.domain}")

@@ -1,0 +1,100 @@
+"""The mailbox a person should have, open or blocked, and in words what lies between two states."""
+
+from worker.mail import Address, local_part_of
+from worker.policy.display import display_name
+from worker.policy.document import Policy
+from worker.policy.names import text_of
+from worker.policy.state import (
+    Access,
+    Credential,
+    DesiredPerson,
+    Missing,
+    NoMailbox,
+    PersonState,
+    Untouched,
+    WantedMailbox,
+)
+from worker.policy.view import PersonView
+
+
+def open_mailbox(
+    view: PersonView, policy: Policy, *, create: bool = True, immediate: bool = False
+) -> WantedMailbox | Missing | Untouched:
+    """Return the mailbox of somebody who works here; its doors are closed while the person is suspended.
+
+    A suspended person's mailbox is kept and not made. Missing names the attribute that is needed to make one.
+    """
+    access = Access.SUSPENDED if view.profile.suspended else Access.OPEN
+    making = create and access is Access.OPEN
+    if view.address is None and not making:
+        return Untouched("suspended before a mailbox was made")
+    if view.address is None:
+        return Missing("no address is allocated yet")
+    recovery = _recovery(view, policy) if making else None
+    if making and not view.mailbox_exists and not recovery and policy.joining.credential is Credential.INVITATION:
+        return Missing("personalEmail is needed to send the invitation")
+    return _mailbox(view, policy, view.address, access=access, create=making, immediate=immediate, recovery=recovery)
+
+
+def blocked_mailbox(view: PersonView, policy: Policy, *, immediate: bool) -> WantedMailbox | NoMailbox:
+    """Return the blocked mailbox of somebody who is gone: kept if it exists, never made."""
+    if view.address is None:
+        return NoMailbox()
+    return _mailbox(view, policy, view.address, access=Access.BLOCKED, create=False, immediate=immediate, recovery=None)
+
+
+def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
+    """Say in words what happens between two states: the policy's names of actions, joined by ``and``."""
+    words = []
+    if _access(now.mailbox) != _access(after.mailbox):
+        words.append(_mailbox_step(now.mailbox, after.mailbox))
+    if now.groups and not after.groups:
+        words.append("leave-groups")
+    return " and ".join(word for word in words if word) or "departure"
+
+
+def _mailbox(
+    view: PersonView,
+    policy: Policy,
+    address: Address,
+    *,
+    access: Access,
+    create: bool,
+    immediate: bool,
+    recovery: str | None,
+) -> WantedMailbox:
+    return WantedMailbox(
+        address=address,
+        name=display_name(view.profile.facts, policy) or local_part_of(address),
+        access=access,
+        identities=view.identities - {address},
+        fields=policy.mailbox,
+        credential=policy.joining.credential,
+        recovery=recovery,
+        create=create,
+        immediate=immediate,
+    )
+
+
+def _recovery(view: PersonView, policy: Policy) -> str | None:
+    if policy.joining.credential is not Credential.INVITATION:
+        return None
+    return text_of(view.profile.facts, "personalEmail") or None
+
+
+def _access(state: PersonState) -> Access | type:
+    return state.access if isinstance(state, WantedMailbox) else type(state)
+
+
+def _mailbox_step(now: PersonState, after: PersonState) -> str:
+    if isinstance(after, NoMailbox):
+        return "delete-mailbox" if isinstance(now, WantedMailbox) else ""
+    if isinstance(after, Missing):
+        return "create-mailbox"
+    if not isinstance(after, WantedMailbox):
+        return ""
+    if after.access is Access.BLOCKED:
+        return "block"
+    if isinstance(now, WantedMailbox):
+        return "reopen-mailbox"
+    return "create-mailbox" if after.create else ""

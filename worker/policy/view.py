@@ -1,0 +1,30 @@
+"""What ``desired`` is shown of a subject. The store fills these; the policy reads nothing else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.mail import Address
+from worker.roster import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A person as the roster reads them, and what the ledger says they hold."""
+
+    profile: Profile
+    address: Address | None = None
+    """The primary address that was allocated, if one was."""
+    identities: frozenset[Address] = frozenset()
+    """Further addresses that were allocated to this person (former ones, new names)."""
+    mailbox_exists: bool = False
+    """We know that the mailbox exists at the host."""
+    blocked_at: datetime | None = None
+    """When a block was last confirmed and not undone since."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedView:
+    """A shared address and the mailboxes of its members that exist at the host now."""
+
+    address: Address
+    members: frozenset[Address] = frozenset()

@@ -1,0 +1,33 @@
+"""Who works here: folding events into what each source states of a person, and reading one truth from it.
+
+Pure values and functions; where records are kept, and what a person should get, is decided elsewhere.
+"""
+
+from worker.roster.document import from_document, to_document
+from worker.roster.employment import Employment, employment_of
+from worker.roster.folding import fold
+from worker.roster.linking import Ambiguous, Link, Linked, NewPerson, Unmatched, link
+from worker.roster.person import Person, Profile, profile
+from worker.roster.record import EmploymentKind, EmploymentStatement, Record, Stated, Version
+
+__all__ = [
+    "Ambiguous",
+    "Employment",
+    "EmploymentKind",
+    "EmploymentStatement",
+    "Link",
+    "Linked",
+    "NewPerson",
+    "Person",
+    "Profile",
+    "Record",
+    "Stated",
+    "Unmatched",
+    "Version",
+    "employment_of",
+    "fold",
+    "from_document",
+    "link",
+    "profile",
+    "to_document",
+]

@@ -1,0 +1,48 @@
+"""The call limit that stands before the host, as Migadu's proxy keeps it (`migadu-behaviour.md` 2.8)."""
+
+from collections import deque
+from typing import TypeAlias
+
+RateLimit: TypeAlias = tuple[int, float]
+"""How many calls in how many seconds."""
+
+FORBIDDEN_PAGE = "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>\n"
+"""The proxy's own words, which tell this 403 from one about an account."""
+
+
+def parse_rate_limit(text: str) -> RateLimit | None:
+    """Read ``60/120`` (calls per seconds) or ``off``. Raises ValueError with a sentence that says what is expected."""
+    if text.strip().lower() == "off":
+        return None
+    calls, _, seconds = text.partition("/")
+    try:
+        limit = int(calls), float(seconds)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no rate limit: expected CALLS/SECONDS, as in 60/120, or off") from error
+    if limit[0] < 1 or not 0 < limit[1] < float("inf"):
+        raise ValueError(f"{text!r} is no rate limit: both numbers must be above 0")
+    return limit
+
+
+class RollingWindow:
+    """So many calls within any stretch of so many seconds. Calls that are turned away do not count."""
+
+    def __init__(self, limit: RateLimit | None) -> None:
+        self._limit = limit
+        self._admitted_s: deque[float] = deque()
+
+    def admit(self, now_s: float) -> bool:
+        """Count a call at this moment (monotonic seconds) and tell whether it may pass."""
+        if self._limit is None:
+            return True
+        calls, seconds = self._limit
+        while self._admitted_s and self._admitted_s[0] <= now_s - seconds:
+            self._admitted_s.popleft()
+        if len(self._admitted_s) >= calls:
+            return False
+        self._admitted_s.append(now_s)
+        return True
+
+    def clear(self) -> None:
+        """Forget all calls so far."""
+        self._admitted_s.clear()

@@ -1,0 +1,24 @@
+"""How the stand-in says no. What the client hears is as bare as at Migadu; the reason is kept for the list of calls.
+
+Refused
+├── NotFound        404
+└── BadRequest      400
+"""
+
+
+class Refused(Exception):
+    """The call was refused. Its text is the reason, without values of fields, and is never sent to the client."""
+
+    status = 400
+    error = "bad request"
+
+
+class NotFound(Refused):
+    """There is no such domain, object or path (`migadu-behaviour.md` 2.4)."""
+
+    status = 404
+    error = "not found"
+
+
+class BadRequest(Refused):
+    """The call breaks a rule. Migadu does not say which one (`migadu-behaviour.md` 2.5)."""

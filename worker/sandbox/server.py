@@ -1,0 +1,122 @@
+"""Serving the stand-in: in a thread beside a demo or a test, or alone until it is interrupted."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+import uvicorn
+
+from worker.sandbox.app import create_app
+from worker.sandbox.host import Clock
+from worker.sandbox.limits import RateLimit
+from worker.sandbox.wire import Fields
+
+_PATIENCE_S = 2
+"""How long calls under way may take to end when the server stops."""
+
+_BACKLOG = 2048
+
+
+class Options(TypedDict, total=False):
+    """What ``create_app`` takes, by the same names and with the same defaults."""
+
+    user: str
+    key: str
+    rate_limit: RateLimit | None
+    latency_s: float
+    seed: Fields | None
+    clock: Clock | None
+
+
+class RunningSandbox:
+    """A stand-in Migadu that runs in a thread on 127.0.0.1 for as long as the ``with`` block.
+
+    It accepts connections from the first line of the block on. Port 0 takes a free one. Raises OSError if the port is
+    taken, InvalidSeed if the seed cannot be loaded. Serves one block only.
+    """
+
+    def __init__(self, *, port: int = 0, **options: Unpack[Options]) -> None:
+        self._server = _server(options)
+        self._port = port
+        self._thread: threading.Thread | None = None
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        self._socket = _listen("127.0.0.1", self._port)
+        self._port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="sandbox", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+        if self._socket is not None:
+            self._socket.close()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without ``/v1``; control is below it."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        """Where Migadu's API begins, with ``/v1``."""
+        return f"{self.url}/v1"
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8026,
+    *,
+    announce: Callable[[str], None] | None = None,
+    **options: Unpack[Options],
+) -> None:
+    """Serve until SIGINT or SIGTERM; ``announce`` is told the address as soon as connections are accepted.
+
+    Raises OSError if the address cannot be had, InvalidSeed if the seed cannot be loaded.
+    """
+    server = _server(options)
+    with contextlib.closing(_listen(host, port)) as listener, contextlib.suppress(KeyboardInterrupt):
+        if announce is not None:
+            shown_host = f"[{host}]" if ":" in host else host
+            announce(f"http://{shown_host}:{listener.getsockname()[1]}")
+        server.run([listener])
+
+
+def _server(options: Options) -> uvicorn.Server:
+    config = uvicorn.Config(
+        create_app(**options),
+        lifespan="off",
+        ws="none",
+        # Whoever runs us decides about logging; the access log would go to standard output.
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        # A proxy on this machine must not make strangers look local to control.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1,::1",
+        timeout_graceful_shutdown=_PATIENCE_S,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before the server starts: a port that is taken is an OSError here, and the backlog accepts at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it every answer takes 40 ms longer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,37 @@
+"""JSON as it comes over the wire: what a value can be, and reading bytes into one."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+Fields: TypeAlias = Mapping[str, Json]
+
+
+class Unreadable(ValueError):
+    """The body is not JSON that could be sent back: malformed, NaN or infinite, or half a surrogate pair."""
+
+
+def parse(raw: bytes) -> Json:
+    """Read one JSON value, None where there is no body at all. Raises Unreadable."""
+    if not raw:
+        return None
+    try:
+        value: Json = json.loads(raw, parse_float=_finite, parse_constant=_refuse_constant)
+        if b"\\ud" in raw.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("the body is not readable JSON") from error
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("the number is too large")
+    return number
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

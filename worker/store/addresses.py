@@ -1,0 +1,250 @@
+"""Queries over the address ledger and the memberships in shared addresses."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from worker.mail import Address, domain_of
+from worker.store.states import JobState
+from worker.store.tables import AddressRow, DomainRow, JobRow, MembershipRow
+
+
+class Role(StrEnum):
+    """What an address is held as."""
+
+    PRIMARY = "primary"
+    IDENTITY = "identity"
+    SHARED = "shared"
+    FOREIGN = "foreign"
+
+
+class Provenance(StrEnum):
+    """How we came by the object behind an address. Only what is created or adopted may be changed."""
+
+    RESERVED = "reserved"
+    """Promised to somebody; nothing was made yet."""
+    CREATED = "created"
+    ADOPTED = "adopted"
+    FOREIGN = "foreign"
+
+
+OURS = (Provenance.CREATED, Provenance.ADOPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Who wants an address, and since when it may have been free to have it."""
+
+    person_id: int | None
+    role: Role
+    reuse_after: timedelta
+    """How long a released address stays closed to everybody but its former holder."""
+
+
+def is_ours(row: AddressRow | None) -> bool:
+    """Tell whether the object behind an address exists by our doing, so that we may change it."""
+    return row is not None and row.provenance in OURS and row.exists_since is not None
+
+
+def held(session: Session, address: Address) -> AddressRow | None:
+    """Return who holds an address now."""
+    return session.scalar(select(AddressRow).where(AddressRow.address == address, AddressRow.held_to.is_(None)))
+
+
+def of_person(session: Session, person_id: int) -> list[AddressRow]:
+    """Return the addresses a person holds now, the primary one first."""
+    rows = session.scalars(
+        select(AddressRow)
+        .where(AddressRow.person_id == person_id, AddressRow.held_to.is_(None))
+        .order_by(AddressRow.id),
+    )
+    return sorted(rows, key=lambda row: row.role != Role.PRIMARY)
+
+
+def history_of_person(session: Session, person_id: int) -> list[AddressRow]:
+    """Return every address a person holds or held."""
+    return list(session.scalars(select(AddressRow).where(AddressRow.person_id == person_id).order_by(AddressRow.id)))
+
+
+def reserve_first_free(
+    session: Session,
+    candidates: Iterator[Address],
+    reservation: Reservation,
+    now: datetime,
+) -> Address | None:
+    """Reserve the first candidate that is neither held nor in quarantine; None if none is left.
+
+    Decided once: the unique index on held addresses makes two transactions that want the same one agree.
+    """
+    for candidate in candidates:
+        if _in_quarantine(session, candidate, reservation, now):
+            continue
+        if _insert(session, candidate, reservation.role, Provenance.RESERVED, reservation.person_id, now):
+            return candidate
+    return None
+
+
+def reserve_shared(session: Session, address: Address, now: datetime) -> AddressRow:
+    """Reserve a shared address for us unless somebody holds it, and return who holds it."""
+    _insert(session, address, Role.SHARED, Provenance.RESERVED, None, now)
+    return session.scalars(
+        select(AddressRow).where(AddressRow.address == address, AddressRow.held_to.is_(None)),
+    ).one()
+
+
+def note_foreign(session: Session, addresses: Iterable[Address], now: datetime) -> int:
+    """Enter addresses that exist at the host and that nobody of ours holds. Returns how many were new. Idempotent."""
+    return sum(_insert(session, found, Role.FOREIGN, Provenance.FOREIGN, None, now) for found in sorted(addresses))
+
+
+def give_up(session: Session, row: AddressRow, now: datetime) -> None:
+    """End a reservation whose address turned out to be somebody else's, and note the foreign holder."""
+    row.held_to = now
+    session.flush()
+    _insert(session, Address(row.address), Role.FOREIGN, Provenance.FOREIGN, None, now)
+
+
+def domain_read_at(session: Session, domain: str) -> datetime | None:
+    """Return when a domain's addresses were last read into the ledger."""
+    row = session.get(DomainRow, domain)
+    return row.indexed_at if row else None
+
+
+def set_domain_read(session: Session, domain: str, now: datetime) -> None:
+    """Note that a domain's addresses were read."""
+    session.merge(DomainRow(name=domain, indexed_at=now))
+
+
+def population(session: Session) -> int:
+    """Return how many mailboxes of people exist: what brakes take their share of."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                AddressRow.role == Role.PRIMARY,
+                AddressRow.exists_since.is_not(None),
+                AddressRow.held_to.is_(None),
+            ),
+        )
+        or 0
+    )
+
+
+def memberships(session: Session, person_id: int) -> frozenset[Address]:
+    """Return the shared addresses a person belongs to, as last evaluated."""
+    rows = session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id))
+    return frozenset(Address(row) for row in rows)
+
+
+def set_memberships(session: Session, person_id: int, wanted: frozenset[Address], now: datetime) -> frozenset[Address]:
+    """Make a person's memberships these, and return the addresses whose members changed."""
+    known = memberships(session, person_id)
+    for gained in sorted(wanted - known):
+        session.add(MembershipRow(person_id=person_id, address=gained, since=now))
+    lost = known - wanted
+    if lost:
+        session.execute(
+            delete(MembershipRow).where(MembershipRow.person_id == person_id, MembershipRow.address.in_(sorted(lost))),
+        )
+    session.flush()
+    return known ^ wanted
+
+
+def existing_members(session: Session, shared: Address) -> frozenset[Address]:
+    """Return the members' own mailbox addresses that exist at the host. Aliases always name these (`design.md` 3)."""
+    rows = session.scalars(
+        select(AddressRow.address)
+        .join(MembershipRow, MembershipRow.person_id == AddressRow.person_id)
+        .where(
+            MembershipRow.address == shared,
+            AddressRow.role == Role.PRIMARY,
+            AddressRow.held_to.is_(None),
+            AddressRow.exists_since.is_not(None),
+        ),
+    )
+    return frozenset(Address(row) for row in rows)
+
+
+def creations_under_way(
+    session: Session,
+    shared: Address,
+    *,
+    since: datetime,
+    but_person: int | None = None,
+) -> bool:
+    """Tell whether a member's mailbox is about to be made: none yet, and a job younger than that which needs nobody."""
+    exists = (
+        select(AddressRow.id)
+        .where(
+            AddressRow.person_id == MembershipRow.person_id,
+            AddressRow.role == Role.PRIMARY,
+            AddressRow.held_to.is_(None),
+            AddressRow.exists_since.is_not(None),
+        )
+        .exists()
+    )
+    query = (
+        select(MembershipRow.person_id)
+        .join(JobRow, JobRow.person_id == MembershipRow.person_id)
+        .where(
+            MembershipRow.address == shared,
+            JobRow.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
+            JobRow.created_at > since,
+            JobRow.person_id != (but_person or 0),
+            ~exists,
+        )
+        .limit(1)
+    )
+    return session.scalar(query) is not None
+
+
+def shared_addresses(session: Session) -> list[AddressRow]:
+    """Return all shared addresses that we hold."""
+    return list(
+        session.scalars(
+            select(AddressRow)
+            .where(AddressRow.role == Role.SHARED, AddressRow.held_to.is_(None))
+            .order_by(AddressRow.address),
+        ),
+    )
+
+
+def _in_quarantine(session: Session, address: Address, reservation: Reservation, now: datetime) -> bool:
+    released = (
+        select(AddressRow.id)
+        .where(
+            AddressRow.address == address,
+            AddressRow.held_to > now - reservation.reuse_after,
+            AddressRow.person_id.is_not(None),
+            AddressRow.person_id != reservation.person_id,
+            AddressRow.provenance.in_(OURS),  # a reservation that never became a mailbox received no mail
+        )
+        .limit(1)
+    )
+    return session.scalar(released) is not None
+
+
+def _insert(
+    session: Session,
+    address: Address,
+    role: Role,
+    provenance: Provenance,
+    person_id: int | None,
+    now: datetime,
+) -> bool:
+    row = {
+        "address": address,
+        "domain": domain_of(address),
+        "role": role,
+        "provenance": provenance,
+        "person_id": person_id,
+        "held_from": now,
+        "exists_since": now if provenance is Provenance.FOREIGN else None,
+    }
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(AddressRow).values(row).on_conflict_do_nothing().returning(AddressRow.id)
+    return session.scalar(statement) is not None

@@ -1,0 +1,94 @@
+"""The connection to the database, on SQLite and PostgreSQL, with the traps of each closed.
+
+A use case opens ``write`` or ``read`` and closes it; queries never commit. SQLite writers begin IMMEDIATE, because a
+deferred transaction that upgrades fails at once with "database is locked" whatever the busy timeout
+(`engineering.md` A6), and synchronous is FULL because an answered 202 must survive a power cut.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError as DatabaseFailure
+from sqlalchemy.orm import Session
+
+__all__ = ["Database", "DatabaseFailure", "Session", "database_now"]
+
+_READ_ONLY = "mailroster_read_only"
+_BUSY_MS = 15_000
+_LOCK_TIMEOUT_MS = 10_000
+_STATEMENT_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """One engine and the two kinds of transaction. Threads may share it."""
+
+    def __init__(self, url: str, *, connections: int = 16) -> None:
+        """Open lazily: no connection is made before the first transaction."""
+        self.engine = _engine(url, connections)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded engine is used."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a writing transaction that commits at the end, or rolls back if the block raises."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a reading transaction, which on SQLite never waits for a writer."""
+        with (
+            self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection,
+            Session(connection) as session,
+        ):
+            yield session
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def database_now(session: Session) -> datetime:
+    """Return the database's own clock, by which leases go: aware UTC, the same for all workers."""
+    if session.get_bind().dialect.name == "sqlite":
+        written = session.scalars(select(func.strftime("%Y-%m-%dT%H:%M:%f", "now"))).one()
+        return datetime.fromisoformat(str(written)).replace(tzinfo=UTC)
+    now: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return now.astimezone(UTC)
+
+
+def _engine(url: str, connections: int) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, pool_size=connections, max_overflow=connections, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    options = f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c statement_timeout={_STATEMENT_TIMEOUT_MS} -c timezone=UTC"
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=connections,
+        pool_pre_ping=True,
+        hide_parameters=True,  # they are personal data, and errors are logged
+        connect_args={"options": options, "connect_timeout": 5},
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own transactions are the default problem; we emit BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

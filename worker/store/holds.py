@@ -1,0 +1,163 @@
+"""Holds: what a trip of a brake stopped, the jobs it covers, and the hash that an approval must name.
+
+One trip is one hold over the plans of many jobs, decided once.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.planning.step import Brake
+from worker.store import jobs
+from worker.store.states import JobState
+from worker.store.tables import HoldRow, JobRow
+
+
+class HoldState(StrEnum):
+    """What became of a hold."""
+
+    OPEN = "open"
+    """Its jobs wait for a decision."""
+    APPROVED = "approved"
+    """An approver let its jobs pass; final."""
+    REJECTED = "rejected"
+    """An approver stopped its jobs; final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One trip of a brake, as an approver sees it."""
+
+    id: int
+    brake: Brake
+    source: str
+    """Whose statements tripped it."""
+    state: HoldState
+    opened_at: datetime
+    counted: int
+    """Objects of this brake already intended in its window."""
+    allowed: int
+    """How many the window allows."""
+    population: int
+    decided_at: datetime | None
+    decided_by: str | None
+    job_ids: tuple[int, ...]
+    """The jobs it stops now; empty once it was decided."""
+    hash: str
+    """Names those jobs and their braked steps: when either changes between the look and the approval, so does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A brake that stops a plan: what it counted against what it allows."""
+
+    brake: Brake
+    source: str
+    counted: int
+    allowed: int
+    population: int
+
+
+class HoldChanged(RuntimeError):
+    """The hold is not open, or its plans are not those that the approver saw."""
+
+
+def open_or_join(session: Session, trip: Trip, now: datetime) -> int:
+    """Return the open hold of this brake and source, opened if there is none. Called under the brake's lock."""
+    same = select(HoldRow.id).where(HoldRow.brake == trip.brake, HoldRow.source == trip.source)
+    known = session.scalar(same.where(HoldRow.state == HoldState.OPEN))
+    if known is not None:
+        return known
+    row = HoldRow(
+        brake=trip.brake,
+        source=trip.source,
+        state=HoldState.OPEN,
+        opened_at=now,
+        counted=trip.counted,
+        allowed=trip.allowed,
+        population=trip.population,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def approve(session: Session, hold_id: int, seen_hash: str, actor: str, now: datetime) -> int:
+    """Let the plans of a hold pass, once. Returns how many jobs go on.
+
+    Raises HoldChanged if it is not open, or if its plans are not those whose hash the approver names.
+    """
+    row, held = _opened(session, hold_id)
+    if _holds(session, [row])[0].hash != seen_hash:
+        raise HoldChanged(f"hold {hold_id}: the plans have changed since you looked; look at them again")
+    for job in held:
+        job.approved_hash = job.braked_hash
+        jobs.requeue(job, now)
+    row.state, row.decided_at, row.decided_by = HoldState.APPROVED, now, actor
+    return len(held)
+
+
+def reject(session: Session, hold_id: int, actor: str, now: datetime) -> int:
+    """Dismiss the jobs of a hold. Returns how many. Raises HoldChanged if it is not open."""
+    row, held = _opened(session, hold_id)
+    for job in held:
+        jobs.dismiss(job, now, f"hold {hold_id} was rejected")
+    row.state, row.decided_at, row.decided_by = HoldState.REJECTED, now, actor
+    return len(held)
+
+
+def _opened(session: Session, hold_id: int) -> tuple[HoldRow, list[JobRow]]:
+    row = session.get(HoldRow, hold_id, with_for_update=True, populate_existing=True)
+    if row is None or row.state != HoldState.OPEN:
+        raise HoldChanged(f"hold {hold_id} is not open")
+    held = select(JobRow).where(JobRow.hold_id == hold_id, JobRow.state == JobState.HELD).order_by(JobRow.id)
+    return row, list(session.scalars(held.with_for_update()))
+
+
+def list_holds(session: Session, state: HoldState | None = HoldState.OPEN) -> list[Hold]:
+    """Return the holds of one state, or of all, oldest first."""
+    wanted = select(HoldRow).order_by(HoldRow.id)
+    if state is not None:
+        wanted = wanted.where(HoldRow.state == state)
+    return _holds(session, session.scalars(wanted).all())
+
+
+def find_hold(session: Session, hold_id: int) -> Hold | None:
+    """Return one hold, decided or not."""
+    row = session.get(HoldRow, hold_id, populate_existing=True)
+    return None if row is None else _holds(session, [row])[0]
+
+
+def _holds(session: Session, rows: Iterable[HoldRow]) -> list[Hold]:
+    rows = list(rows)
+    stopped: dict[int | None, list[tuple[int, str]]] = {row.id: [] for row in rows}
+    covered = select(JobRow.hold_id, JobRow.id, JobRow.braked_hash).order_by(JobRow.id)
+    for hold_id, job_id, braked_hash in session.execute(
+        covered.where(JobRow.hold_id.in_(stopped), JobRow.state == JobState.HELD),
+    ):
+        stopped[hold_id].append((job_id, braked_hash or ""))
+    return [_hold(row, stopped[row.id]) for row in rows]
+
+
+def _hold(row: HoldRow, covered: list[tuple[int, str]]) -> Hold:
+    return Hold(
+        id=row.id,
+        brake=Brake(row.brake),
+        source=row.source,
+        state=HoldState(row.state),
+        opened_at=row.opened_at,
+        counted=row.counted,
+        allowed=row.allowed,
+        population=row.population,
+        decided_at=row.decided_at,
+        decided_by=row.decided_by,
+        job_ids=tuple(job_id for job_id, _ in covered),
+        hash=hashlib.sha256(
+            "\n".join(f"{job_id}:{braked_hash}" for job_id, braked_hash in covered).encode()
+        ).hexdigest(),
+    )

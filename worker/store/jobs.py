@@ -1,0 +1,289 @@
+"""Queries over jobs: refreshing, claiming with a lease and a fencing token, finishing, listing.
+
+A lane is a subject: the partial unique index allows one outstanding job per subject, and the lease one worker in it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from worker.store.database import database_now
+from worker.store.states import JOB_MOVES, OUTSTANDING, JobState, move
+from worker.store.tables import JobRow
+
+RESUMABLE = (JobState.HELD, JobState.PARKED, JobState.WAITING)
+
+
+class SubjectKind(StrEnum):
+    """What a job is about."""
+
+    PERSON = "person"
+    SHARED = "shared"
+    DOMAIN = "domain"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A lane: a person by id, a shared address, or a domain whose addresses are to be read."""
+
+    kind: SubjectKind
+    key: str
+
+    @property
+    def person_id(self) -> int | None:
+        """The person's id, for lanes of people."""
+        return int(self.key) if self.kind is SubjectKind.PERSON else None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's right to a lane: writes that name an older fence change nothing."""
+
+    job_id: int
+    fence: int
+    subject: Subject
+    generation: int
+    """The job's refreshes that this run takes into account."""
+    urgency: int
+
+
+class LeaseLost(RuntimeError):
+    """Another worker has taken over the lane; whatever this one still wanted to write is void."""
+
+
+def refresh(
+    session: Session,
+    subject: Subject,
+    *,
+    urgency: int,
+    now: datetime,
+    event_id: int | None = None,
+) -> int:
+    """Have a subject looked at now: refresh its one outstanding job or make one. Returns the job's id. Idempotent.
+
+    A job that is running meanwhile is queued again when it ends. An urgent cause makes the job urgent.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    fresh = {
+        "subject_kind": subject.kind,
+        "subject_key": subject.key,
+        "person_id": subject.person_id,
+        "state": JobState.QUEUED,
+        "urgency": urgency,
+        "run_at": now,
+        "event_id": event_id,
+        "generation": 1,
+        "fence": 0,
+        "failures": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    new_id: int | None = session.scalar(
+        dialect.insert(JobRow).values(fresh).on_conflict_do_nothing().returning(JobRow.id)
+    )
+    if new_id is not None:
+        return new_id
+    row = session.scalars(
+        select(JobRow)
+        .where(JobRow.subject_kind == subject.kind, JobRow.subject_key == subject.key, JobRow.finished_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True),
+    ).one()
+    row.generation += 1
+    row.urgency = min(row.urgency, urgency)
+    row.event_id = event_id or row.event_id
+    row.updated_at = now
+    if row.state is not JobState.RUNNING:
+        _queue(row, now)
+    session.flush()
+    return row.id
+
+
+def claim(session: Session, *, worker: str, lease: timedelta, now: datetime, least_urgent: int) -> Lease | None:
+    """Take the most urgent due job, the oldest within an urgency; None if nothing so urgent is due.
+
+    One statement. The CTE is a fence: without it PostgreSQL's planner may run the locking subquery more than once and
+    claim several rows (`engineering.md` A6). SQLite's writers exclude each other, so it needs no row locks.
+    """
+    due = (
+        select(JobRow.id)
+        .where(
+            JobRow.state.in_((JobState.QUEUED, JobState.WAITING)),
+            JobRow.run_at <= now,
+            JobRow.urgency <= least_urgent,
+        )
+        .order_by(JobRow.urgency, JobRow.run_at, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    row = session.scalars(
+        update(JobRow)
+        .where(JobRow.id.in_(select(due.c.id)))
+        .values(
+            state=JobState.RUNNING,
+            worker=worker,
+            fence=JobRow.fence + 1,
+            lease_until=database_now(session) + lease,
+            updated_at=now,
+        )
+        .returning(JobRow)
+        .execution_options(populate_existing=True, synchronize_session=False),
+    ).one_or_none()
+    if row is None:
+        return None
+    subject = Subject(SubjectKind(row.subject_kind), row.subject_key)
+    return Lease(row.id, row.fence, subject, row.generation, row.urgency)
+
+
+def hold_lease(session: Session, lease: Lease, extend_by: timedelta) -> None:
+    """Extend the lease in the caller's transaction. Raises LeaseLost if another worker has taken the lane."""
+    changed = session.execute(
+        update(JobRow).where(*_fenced(lease)).values(lease_until=database_now(session) + extend_by),
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost(f"job {lease.job_id}: token {lease.fence} is no longer valid")
+
+
+def locked(session: Session, lease: Lease) -> JobRow:
+    """Return the leased job's row, locked. Raises LeaseLost if another worker has taken the lane."""
+    row = session.scalars(
+        select(JobRow).where(*_fenced(lease)).with_for_update().execution_options(populate_existing=True),
+    ).one_or_none()
+    if row is None:
+        raise LeaseLost(f"job {lease.job_id}: token {lease.fence} is no longer valid")
+    return row
+
+
+def give_back_expired(session: Session, now: datetime) -> int:
+    """Queue the jobs whose worker let its lease run out. Returns how many."""
+    rows = session.scalars(
+        select(JobRow)
+        .where(JobRow.state == JobState.RUNNING, JobRow.lease_until < database_now(session))
+        .with_for_update(skip_locked=True),
+    ).all()
+    for row in rows:
+        row.state = move(JOB_MOVES, row.state, JobState.QUEUED)
+        row.run_at, row.updated_at = now, now
+        row.worker = row.lease_until = None
+        row.reason = "its worker stopped before it was done"
+    return len(rows)
+
+
+def due_count(session: Session, now: datetime, at_most: int) -> int:
+    """Return how many jobs are due, counted up to a limit."""
+    due = select(JobRow.id).where(JobRow.state.in_((JobState.QUEUED, JobState.WAITING)), JobRow.run_at <= now)
+    return session.scalar(select(func.count()).select_from(due.limit(at_most).subquery())) or 0
+
+
+def requeue(row: JobRow, now: datetime) -> None:
+    """Have a waiting, held or parked job run now, with its failures forgotten."""
+    row.failures, row.failing_since = 0, None
+    row.updated_at = now
+    _queue(row, now)
+
+
+def requeue_held(session: Session, reason: str, now: datetime) -> int:
+    """Have all jobs run that are held for exactly this reason. Returns how many."""
+    rows = session.scalars(
+        select(JobRow).where(JobRow.state == JobState.HELD, JobRow.reason == reason).with_for_update(skip_locked=True),
+    ).all()
+    for row in rows:
+        requeue(row, now)
+    return len(rows)
+
+
+def dismiss(row: JobRow, now: datetime, reason: str) -> None:
+    """End a job without its outcome. Raises IllegalMove for a job that is running or over."""
+    row.state = move(JOB_MOVES, row.state, JobState.DISMISSED)
+    row.finished_at, row.updated_at, row.reason = now, now, reason
+
+
+def wake(session: Session, subject: Subject, now: datetime) -> bool:
+    """Have a waiting job of this subject run now, as when what it waited for is over."""
+    changed = session.execute(
+        update(JobRow)
+        .where(
+            JobRow.subject_kind == subject.kind,
+            JobRow.subject_key == subject.key,
+            JobRow.state == JobState.WAITING,
+            JobRow.failures == 0,
+            JobRow.run_at > now,
+        )
+        .values(run_at=now),
+    )
+    return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def get(session: Session, job_id: int, *, lock: bool = False) -> JobRow | None:
+    """Return one job."""
+    return session.get(JobRow, job_id, with_for_update=lock, populate_existing=True)
+
+
+def outstanding(session: Session, subject: Subject) -> JobRow | None:
+    """Return a subject's outstanding job."""
+    return session.scalar(
+        select(JobRow).where(
+            JobRow.subject_kind == subject.kind,
+            JobRow.subject_key == subject.key,
+            JobRow.finished_at.is_(None),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What to list."""
+
+    states: tuple[JobState, ...] = ()
+    person_id: int | None = None
+    hold_id: int | None = None
+
+
+def page(session: Session, wanted: JobFilter, *, after: int, limit: int) -> list[JobRow]:
+    """Return jobs in the order of their ids, from behind ``after``."""
+    conditions: list[ColumnElement[bool]] = [JobRow.id > after]
+    if wanted.states:
+        conditions.append(JobRow.state.in_(wanted.states))
+    if wanted.person_id is not None:
+        conditions.append(JobRow.person_id == wanted.person_id)
+    if wanted.hold_id is not None:
+        conditions.append(JobRow.hold_id == wanted.hold_id)
+    return list(session.scalars(select(JobRow).where(*conditions).order_by(JobRow.id).limit(limit)))
+
+
+def count(session: Session) -> dict[str, int]:
+    """Return how many jobs there are in each state."""
+    rows = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
+    return {state.value: number for state, number in rows}
+
+
+def oldest_due_at(session: Session, now: datetime) -> datetime | None:
+    """Return since when the longest waiting due job has been due: the measure of being behind."""
+    return session.scalar(
+        select(func.min(JobRow.run_at)).where(
+            JobRow.state.in_((JobState.QUEUED, JobState.WAITING)),
+            JobRow.run_at <= now,
+        ),
+    )
+
+
+def outstanding_by_subject(session: Session) -> list[JobRow]:
+    """Return every outstanding job, those that need a person first."""
+    needs_person = case((JobRow.state.in_((JobState.HELD, JobState.PARKED)), 0), else_=1)
+    return list(
+        session.scalars(select(JobRow).where(JobRow.state.in_(OUTSTANDING)).order_by(needs_person, JobRow.id)),
+    )
+
+
+def _queue(row: JobRow, now: datetime) -> None:
+    row.state = move(JOB_MOVES, row.state, JobState.QUEUED)
+    row.run_at, row.reason, row.hold_id = now, None, None
+
+
+def _fenced(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    return (JobRow.id == lease.job_id, JobRow.fence == lease.fence, JobRow.state == JobState.RUNNING)

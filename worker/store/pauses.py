@@ -1,0 +1,57 @@
+"""Queries over pauses: reasons for which the mail host is left alone for a while, by every worker."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from worker.store.tables import PauseRow
+
+
+class PauseKind(StrEnum):
+    """What is paused."""
+
+    THROTTLED = "throttled"
+    """All calls: the host's proxy refuses them."""
+    ACCOUNT = "account"
+    """All calls: credentials or account are refused."""
+    CREATIONS = "creations"
+    """Creations only: the plan's limit is reached."""
+
+
+_FIRST_AND_LONGEST: dict[PauseKind, tuple[timedelta, timedelta]] = {
+    PauseKind.THROTTLED: (timedelta(minutes=2), timedelta(minutes=30)),  # the host's window is two minutes (2.8)
+    PauseKind.ACCOUNT: (timedelta(minutes=1), timedelta(minutes=30)),
+    PauseKind.CREATIONS: (timedelta(minutes=15), timedelta(hours=6)),
+}
+
+
+def pause(session: Session, kind: PauseKind, reason: str, now: datetime, at_least: timedelta | None) -> datetime:
+    """Begin a pause, or a longer one, and return until when. ``at_least`` is what the host asked for."""
+    row = session.get(PauseRow, kind, with_for_update=True)
+    if row is None:
+        row = PauseRow(kind=kind, since=now, until=now, pauses=0, reason=reason)
+        session.add(row)
+    if row.until <= now:  # several workers may meet the same refusal: it is one pause, not several
+        first, longest = _FIRST_AND_LONGEST[kind]
+        row.until = now + max(min(first * 2**row.pauses, longest), at_least or timedelta(0))
+        row.pauses, row.reason = min(row.pauses + 1, 16), reason
+    session.flush()
+    return row.until
+
+
+def until(session: Session, kind: PauseKind, now: datetime) -> datetime | None:
+    """Return until when this is paused; None if it is not."""
+    row = session.get(PauseRow, kind)
+    return row.until if row is not None and row.until > now else None
+
+
+def end(session: Session, kind: PauseKind) -> None:
+    """Forget a pause because a call of its kind succeeded."""
+    session.execute(delete(PauseRow).where(PauseRow.kind == kind))
+
+
+def all_of(session: Session) -> list[PauseRow]:
+    """Return all pauses, also those that are over and wait for the first success."""
+    return list(session.scalars(select(PauseRow).order_by(PauseRow.kind)))

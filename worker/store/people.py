@@ -1,0 +1,216 @@
+"""Queries over people and the records that sources stated of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from worker.roster import Person, Record
+from worker.roster.document import from_document, to_document
+from worker.store.tables import AddressRow, PersonRow, RecordRow
+
+
+def load_record(session: Session, source: str, subject: str) -> tuple[Record, int | None] | None:
+    """Return what a source stated under a subject, and the person it was linked with, locked for folding."""
+    row = session.get(RecordRow, (source, subject), with_for_update=True)
+    if row is None:
+        return None
+    return from_document(source, subject, row.document), row.person_id
+
+
+def save_record(
+    session: Session,
+    record: Record,
+    *,
+    person_id: int | None,
+    now: datetime,
+    why_unmatched: str | None = None,
+) -> None:
+    """Insert or replace a record."""
+    row = session.get(RecordRow, (record.source, record.subject))
+    if row is None:
+        row = RecordRow(source=record.source, subject=record.subject)
+        session.add(row)
+    row.document = to_document(record)
+    row.employee_number, row.work_email = stated_text(record, "employeeNumber"), stated_text(record, "workEmail")
+    row.person_id, row.why_unmatched, row.updated_at = person_id, why_unmatched, now
+    session.flush()
+
+
+def stated_text(record: Record, fact: str) -> str | None:
+    """Return what a record states of a fact, if that is a text."""
+    stated = record.facts.get(fact)
+    return stated.value if stated is not None and isinstance(stated.value, str) and stated.value else None
+
+
+def waiting_for(session: Session, employee_number: str | None, work_email: str | None) -> list[Record]:
+    """Return the unmatched records that this number or address may link, locked."""
+    rows = session.scalars(
+        select(RecordRow)
+        .where(
+            RecordRow.person_id.is_(None),
+            or_(RecordRow.employee_number == employee_number, RecordRow.work_email == work_email),
+        )
+        .order_by(RecordRow.source, RecordRow.subject)
+        .with_for_update(),
+    )
+    return [from_document(row.source, row.subject, row.document) for row in rows]
+
+
+def unmatched(session: Session) -> list[tuple[Record, str]]:
+    """Return records that belong to nobody yet, with the reason."""
+    rows = session.scalars(select(RecordRow).where(RecordRow.person_id.is_(None)).order_by(RecordRow.source))
+    return [(from_document(row.source, row.subject, row.document), row.why_unmatched or "") for row in rows]
+
+
+def lock_linking(session: Session) -> None:
+    """Let one transaction at a time decide whose a new record is, so that two cannot both make the same person.
+
+    SQLite's writing transactions exclude each other anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.linking'))"))
+
+
+def create(session: Session, now: datetime) -> PersonRow:
+    """Make a new person and return the row."""
+    row = PersonRow(created_at=now, name="", phase="")
+    session.add(row)
+    session.flush()
+    return row
+
+
+def exists(session: Session, person_id: int) -> bool:
+    """Tell whether there is such a person."""
+    return session.get(PersonRow, person_id) is not None
+
+
+def lock(session: Session, person_id: int) -> PersonRow:
+    """Return a person's row, locked until the transaction ends."""
+    return session.get_one(PersonRow, person_id, with_for_update=True)
+
+
+def load(session: Session, person_id: int) -> Person:
+    """Return a person with all records."""
+    rows = session.scalars(
+        select(RecordRow).where(RecordRow.person_id == person_id).order_by(RecordRow.source, RecordRow.subject),
+    )
+    return Person(str(person_id), tuple(from_document(row.source, row.subject, row.document) for row in rows))
+
+
+def holding_employee_number(session: Session, number: str) -> list[str]:
+    """Return the keys of people whose employee number this is."""
+    return [str(key) for key in session.scalars(select(PersonRow.id).where(PersonRow.employee_number == number))]
+
+
+def holding_work_email(session: Session, work_email: str) -> list[str]:
+    """Return the keys of people whose stated work address or held address this is."""
+    stated = select(PersonRow.id).where(PersonRow.work_email == work_email)
+    held = select(AddressRow.person_id).where(
+        AddressRow.address == work_email,
+        AddressRow.held_to.is_(None),
+        AddressRow.person_id.is_not(None),
+    )
+    return sorted({str(key) for key in session.scalars(stated.union(held))})
+
+
+def with_employee_number(session: Session, person_keys: Sequence[str]) -> list[str]:
+    """Return which of these people are known by an employee number."""
+    wanted = select(PersonRow.id).where(
+        PersonRow.id.in_([int(key) for key in person_keys]),
+        PersonRow.employee_number.is_not(None),
+    )
+    return [str(key) for key in session.scalars(wanted)]
+
+
+def claim_due(session: Session, now: datetime, policy_hash: str) -> PersonRow | None:
+    """Lock and return a person who must be evaluated: a due date passed, or another policy became active."""
+    due = select(PersonRow).where(PersonRow.next_change_at <= now).order_by(PersonRow.next_change_at, PersonRow.id)
+    outdated = (
+        select(PersonRow)
+        .where(or_(PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash))
+        .order_by(PersonRow.policy_hash, PersonRow.id)
+    )
+    for query in (due, outdated):
+        row = session.scalars(query.limit(1).with_for_update(skip_locked=True)).one_or_none()
+        if row is not None:
+            return row
+    return None
+
+
+def any_due(session: Session, now: datetime, policy_hash: str) -> bool:
+    """Tell whether ``claim_due`` would find somebody."""
+    due = select(PersonRow.id).where(PersonRow.next_change_at <= now).limit(1)
+    outdated = (
+        select(PersonRow.id)
+        .where(or_(PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash))
+        .limit(1)
+    )
+    return session.scalar(due) is not None or session.scalar(outdated) is not None
+
+
+def evaluate_soon(session: Session, person_ids: Sequence[int], now: datetime) -> None:
+    """Have these people evaluated as soon as somebody is free."""
+    if person_ids:
+        session.execute(update(PersonRow).where(PersonRow.id.in_(person_ids)).values(next_change_at=now))
+
+
+def evaluate_without_address_soon(session: Session, now: datetime) -> None:
+    """Have everybody evaluated who was evaluated before and holds no address, as after a domain was read."""
+    holds = select(AddressRow.id).where(AddressRow.person_id == PersonRow.id, AddressRow.held_to.is_(None)).exists()
+    session.execute(
+        update(PersonRow).where(PersonRow.evaluated_at.is_not(None), ~holds).values(next_change_at=now),
+    )
+
+
+def of_subject(session: Session, source: str, subject: str) -> int | None:
+    """Return the person a source means by a subject; None if it is unknown or unmatched."""
+    return session.scalar(
+        select(RecordRow.person_id).where(RecordRow.source == source, RecordRow.subject == subject),
+    )
+
+
+def find(session: Session, text_: str) -> list[PersonRow]:
+    """Return whom an operator may mean: by our id, a source's subject, an employee number, an address or a name."""
+    wanted = text_.strip()
+    if wanted.isdigit() and len(wanted) < 18 and (row := session.get(PersonRow, int(wanted))) is not None:
+        return [row]
+    by_record = select(RecordRow.person_id).where(RecordRow.subject == wanted, RecordRow.person_id.is_not(None))
+    by_address = select(AddressRow.person_id).where(
+        AddressRow.address == wanted.lower(),
+        AddressRow.person_id.is_not(None),
+    )
+    ids = set(session.scalars(by_record.union(by_address)))
+    condition = (
+        PersonRow.id.in_(ids)
+        if ids
+        else or_(
+            PersonRow.employee_number == wanted,
+            PersonRow.work_email == wanted.lower(),
+            func.lower(PersonRow.name) == wanted.lower(),
+        )
+    )
+    return list(session.scalars(select(PersonRow).where(condition).order_by(PersonRow.id).limit(20)))
+
+
+def page(session: Session, *, after: int, limit: int) -> list[PersonRow]:
+    """Return people in the order of their ids, from behind ``after``."""
+    return list(session.scalars(select(PersonRow).where(PersonRow.id > after).order_by(PersonRow.id).limit(limit)))
+
+
+def upcoming(session: Session, until: datetime) -> list[PersonRow]:
+    """Return people for whom something changes by itself until then, soonest first."""
+    return list(
+        session.scalars(
+            select(PersonRow)
+            .where(PersonRow.next_change_at.is_not(None), PersonRow.next_change_at <= until)
+            .order_by(PersonRow.next_change_at, PersonRow.id),
+        ),
+    )
+
+
+def count(session: Session) -> dict[str, int]:
+    """Return how many people there are in each phase."""
+    rows = session.execute(select(PersonRow.phase, func.count()).group_by(PersonRow.phase))
+    return {phase or "unknown": number for phase, number in rows}

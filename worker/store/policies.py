@@ -1,0 +1,48 @@
+"""Policies as rows: every text that was ever stored is kept under the hash of what it says, and one is active."""
+
+from datetime import datetime
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from worker.store.tables import PolicyRow
+
+
+class UnknownPolicy(LookupError):
+    """No policy with this hash was stored."""
+
+
+def store_policy(session: Session, body: str, policy_hash: str, now: datetime) -> None:
+    """Keep a policy's text under its hash, not active yet. Idempotent: the text that was stored first stays."""
+    row = {"hash": policy_hash, "body": body, "stored_at": now, "active": False}
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    session.execute(dialect.insert(PolicyRow).values(row).on_conflict_do_nothing())
+
+
+def activate(session: Session, policy_hash: str, now: datetime) -> bool:
+    """Make a stored policy the active one. False if it was already. Raises UnknownPolicy."""
+    _lock_activation(session)
+    active = session.scalar(select(PolicyRow.active).where(PolicyRow.hash == policy_hash))
+    if active is None:
+        raise UnknownPolicy(f"no policy {policy_hash} is stored")
+    if active:
+        return False
+    # Off before on, in two statements, because at no instant two may be active.
+    session.execute(update(PolicyRow).where(PolicyRow.active).values(active=False))
+    session.execute(update(PolicyRow).where(PolicyRow.hash == policy_hash).values(active=True, activated_at=now))
+    return True
+
+
+def active_policy(session: Session) -> tuple[str, str] | None:
+    """Return the active policy's hash and text, None before the first one was activated."""
+    row = session.execute(select(PolicyRow.hash, PolicyRow.body).where(PolicyRow.active)).one_or_none()
+    return None if row is None else (row.hash, row.body)
+
+
+def _lock_activation(session: Session) -> None:
+    # Processes that start with different files take turns, and the last one wins. Row locks would not do: a policy
+    # that another transaction has just stored and activated cannot be seen yet, and the index would refuse ours.
+    # SQLite's writing transactions exclude each other anyway.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.policy'))"))

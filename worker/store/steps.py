@@ -1,0 +1,185 @@
+"""The call ledger: steps from intention to outcome, and the attempts that were made for them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from worker.mail import Address, FieldValue
+from worker.planning.step import Brake, Operation, Step, StepFields
+from worker.store.states import STEP_MOVES, UNSETTLED, StepState, move
+from worker.store.tables import AttemptRow, StepRow
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP request that was made, reads included."""
+
+    operation: str
+    method: str
+    started_at: datetime
+    duration_s: float
+    status: int | None
+    failure: str | None
+    excerpt: str | None
+    step_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """Under which job, token and cause steps are written down."""
+
+    job_id: int
+    fence: int
+    source: str | None
+    """Whose statement caused them: braked steps are counted by it."""
+    seen_free_at: datetime | None
+    """When the target of a create was last seen free."""
+
+
+def intend(session: Session, steps: Sequence[Step], intention: Intention, now: datetime) -> list[StepRow]:
+    """Write the steps of a new plan down as intended, and supersede older ones that were never sent.
+
+    A step that was intended before and is wanted again keeps its row, and with it its history.
+    """
+    waiting = {row.hash: row for row in of_job(session, intention.job_id) if row.state is StepState.INTENDED}
+    rows = []
+    for position, step in enumerate(steps):
+        row = waiting.pop(step.hash(), None) or _new_row(step, intention, now)
+        row.position, row.fence, row.seen_free_at = position, intention.fence, intention.seen_free_at
+        row.before = _json(step.before)
+        session.add(row)
+        rows.append(row)
+    for row in waiting.values():
+        row.state, row.settled_at = move(STEP_MOVES, row.state, StepState.SUPERSEDED), now
+    session.flush()
+    return rows
+
+
+def get(session: Session, step_id: int) -> StepRow:
+    """Return one step, locked."""
+    return session.get_one(StepRow, step_id, with_for_update=True, populate_existing=True)
+
+
+def set_state(row: StepRow, state: StepState, now: datetime, reason: str | None = None) -> None:
+    """Move a step. Raises IllegalMove for a move that the table of states does not know."""
+    row.state = move(STEP_MOVES, row.state, state)
+    row.reason = reason
+    if state is StepState.SENT:
+        row.sent_at = now
+    elif state in (StepState.CONFIRMED, StepState.REFUSED):
+        row.settled_at = now
+
+
+def of_job(session: Session, job_id: int) -> list[StepRow]:
+    """Return a job's steps in the order they were intended."""
+    return list(
+        session.scalars(
+            select(StepRow).where(StepRow.job_id == job_id).order_by(StepRow.intended_at, StepRow.position, StepRow.id),
+        ),
+    )
+
+
+def unsettled(session: Session, job_id: int) -> list[StepRow]:
+    """Return a job's steps whose fate is not known."""
+    return [row for row in of_job(session, job_id) if row.state in UNSETTLED]
+
+
+def to_step(row: StepRow) -> Step:
+    """Return the step that a row tells of."""
+    return Step(
+        operation=Operation(row.operation),
+        target=Address(row.target),
+        mailbox=Address(row.mailbox) if row.mailbox else None,
+        before=_values(row.before),
+        after=_values(row.after),
+        brake=Brake(row.brake) if row.brake else None,
+    )
+
+
+def add_attempts(session: Session, job_id: int, attempts: Iterable[Attempt]) -> None:
+    """Keep the requests that were made."""
+    session.add_all(
+        AttemptRow(
+            job_id=job_id,
+            step_id=one.step_id,
+            operation=one.operation,
+            method=one.method,
+            started_at=one.started_at,
+            duration_s=one.duration_s,
+            status=one.status,
+            failure=one.failure,
+            excerpt=one.excerpt,
+        )
+        for one in attempts
+    )
+
+
+def attempts_of(session: Session, job_id: int) -> list[AttemptRow]:
+    """Return the requests that were made for a job, in order."""
+    return list(session.scalars(select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.id)))
+
+
+def attempts_count(session: Session) -> dict[str, int]:
+    """Return how many requests were made by method, all jobs together."""
+    rows = session.execute(select(AttemptRow.method, func.count()).group_by(AttemptRow.method))
+    return {method: number for method, number in rows}  # noqa: C416 - a Row is no tuple[str, int] to mypy
+
+
+def lock_brake(session: Session, brake: Brake, source: str) -> None:
+    """Let one transaction at a time count a brake, so that N workers cannot each pass it by one.
+
+    SQLite's writing transactions exclude each other anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            text("select pg_advisory_xact_lock(hashtext(:name))"),
+            {"name": f"mailroster.brake.{brake}.{source}"},
+        )
+
+
+def braked_count(session: Session, brake: Brake, source: str, *, since: datetime, but_job: int) -> int:
+    """Return how many targets of this brake other jobs intended since then, superseded and refused steps apart."""
+    return (
+        session.scalar(
+            select(func.count(func.distinct(StepRow.target))).where(
+                StepRow.brake == brake,
+                StepRow.source == source,
+                StepRow.intended_at > since,
+                StepRow.job_id != but_job,
+                StepRow.state.not_in((StepState.SUPERSEDED, StepState.REFUSED)),
+            ),
+        )
+        or 0
+    )
+
+
+def settle_after(row: StepRow, deadline: timedelta) -> datetime:
+    """Return from when on an unsettled call can no longer arrive at the host: sent, plus the deadline of a call."""
+    return (row.sent_at or row.intended_at) + deadline
+
+
+def _new_row(step: Step, intention: Intention, now: datetime) -> StepRow:
+    return StepRow(
+        job_id=intention.job_id,
+        operation=step.operation,
+        target=step.target,
+        mailbox=step.mailbox,
+        before=_json(step.before),
+        after=_json(step.after),
+        hash=step.hash(),
+        brake=step.brake,
+        source=intention.source if step.brake else None,
+        state=StepState.INTENDED,
+        intended_at=now,
+    )
+
+
+def _json(fields: StepFields) -> dict[str, object]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+
+def _values(document: dict[str, FieldValue | list[str]]) -> dict[str, FieldValue]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
