@@ -28,8 +28,8 @@ _TAKEN_OVER = (
     "httpx",
     "httpcore",
 )
-_QUIET = ("httpx", "httpcore", "uvicorn.access")
-"""Their lines for each request carry addresses in paths and queries."""
+_QUIET = ("httpx", "httpcore", "uvicorn.access", "celery.app.trace", "celery.worker.strategy")
+"""HTTP's lines for each request carry addresses in paths and queries; Celery's for each bell say nothing."""
 
 
 def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:

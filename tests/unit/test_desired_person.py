@@ -295,7 +295,7 @@ def test_an_address_is_needed_first_and_after_a_rename():
     assert not needs_address(view(suspended=True, address=None, mailbox_exists=False), POLICY, NOW)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(views(), policies(), instants, st.floats(0, 1, exclude_max=True), instants)
 def test_a_decision_holds_until_exactly_the_instant_it_names(person, by, now, fraction, other):
     """From ``now`` until a microsecond before ``valid_until`` nothing differs; there it does; without one, never."""
@@ -316,7 +316,7 @@ def test_a_decision_holds_until_exactly_the_instant_it_names(person, by, now, fr
     assert decision.state.next_step
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(views(), policies(), instants)
 def test_no_mailbox_is_given_up_before_its_block_was_confirmed(person, by, now):
     """A mailbox that exists is only unwanted after a departure that we know of and a confirmed block."""

@@ -173,7 +173,6 @@ PATTERNS = (
 any_patterns = st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3)
 
 
-@settings(deadline=None)
 @given(any_names, any_patterns)
 def test_every_candidate_is_a_valid_address_and_fits(facts, patterns):
     """Whatever the names, candidates are valid, distinct, the same each time, and recognised by ``fits``."""
@@ -191,7 +190,7 @@ def test_every_candidate_is_a_valid_address_and_fits(facts, patterns):
     assert not by.protected & set(found)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(any_names, st.sampled_from(["ada", "lukasz.dao", "x2", "a9", "712", "abuse", "dao.lukasz10000", "lukasz.dao01"]))
 def test_only_candidates_fit(facts, local):
     """An address fits if, and only if, it is among all the candidates."""

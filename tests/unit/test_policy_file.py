@@ -4,7 +4,7 @@ from datetime import timedelta
 from importlib.resources import files
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.policy import (
@@ -278,7 +278,6 @@ def test_the_schema_describes_every_key():
     assert schema["$defs"]["NamingSection"]["properties"]["patterns"]["default"][0] == "{given}.{family}"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_a_policy_or_is_refused(text):
     """No text whatever ends in anything but a policy or PolicyInvalid."""

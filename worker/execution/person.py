@@ -63,6 +63,8 @@ def run_person(run: Run) -> Outcome:
         return Held("no policy is active")
     if known.view.address is None or known.primary is None:
         return _without_address(known)
+    if known.view.address in known.policy.protected:
+        return Held(f"{known.view.address} is protected by the policy: it is never touched")
     seen_free_at, mailbox = _observe(run, known)
     with run.execution.database.write() as session:
         jobs.locked(session, run.lease)

@@ -62,5 +62,5 @@ class Step:
 
     def hash(self) -> str:
         """Return a stable hash of what this step does, whatever was there before."""
-        content = [self.operation, self.target, self.mailbox, dict(self.after)]
+        content = [self.operation, self.target, self.mailbox, dict(self.after), self.brake]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
