@@ -13,6 +13,7 @@ from worker.mail import Address, Mailbox
 from worker.migadu import NotFound
 from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person, recovery_of
+from worker.planning.plan import Plan
 from worker.planning.step import Operation
 from worker.policy import (
     Existing,
@@ -151,11 +152,9 @@ def _carry_out(run: Run, known: _Known, observed: ObservedPerson, seen_free_at: 
     if isinstance(known.state, Missing):
         return Held(known.state.why)
     plan = plan_person(known.state, observed)
-    if any(step.operation is Operation.CREATE_MAILBOX for step in plan.steps) and known.creations_paused_until:
-        return Waiting(known.creations_paused_until, "the mail host takes no more mailboxes for now")
-    if any(step.operation is Operation.DELETE_MAILBOX for step in plan.steps) and not _agreed_anew(run, known):
-        return Held("the stored events do not agree that this mailbox is to be deleted")
     recovery = recovery_of(known.state) if isinstance(known.state, WantedMailbox) else None
+    if (stuck := _obstacle(run, known, plan, recovery)) is not None:
+        return stuck
     employment = known.view.profile.employment
     order = Order(
         plan=plan,
@@ -165,6 +164,19 @@ def _carry_out(run: Run, known: _Known, observed: ObservedPerson, seen_free_at: 
         seen_free_at=seen_free_at,
     )
     return perform(run, order)
+
+
+def _obstacle(run: Run, known: _Known, plan: Plan, recovery: str | None) -> Outcome | None:
+    """Return what stops a plan before it is even counted by a brake."""
+    operations = {step.operation: step for step in plan.steps}
+    creation = operations.get(Operation.CREATE_MAILBOX)
+    if creation is not None and known.creations_paused_until:
+        return Waiting(known.creations_paused_until, "the mail host takes no more mailboxes for now")
+    if creation is not None and creation.after.get("password_method") == "invitation" and recovery is None:
+        return Held("the mailbox is gone at the host, and without a personalEmail nobody can be invited to a new one")
+    if Operation.DELETE_MAILBOX in operations and not _agreed_anew(run, known):
+        return Held("the stored events do not agree that this mailbox is to be deleted")
+    return None
 
 
 def _agreed_anew(run: Run, known: _Known) -> bool:

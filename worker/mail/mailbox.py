@@ -9,7 +9,7 @@ FieldValue = bool | int | str | None | tuple[str, ...]
 """What a field of a mailbox may hold; lists are tuples, so that values can be compared and hashed."""
 
 DOORS = ("may_send", "may_access_imap", "may_access_pop3", "may_access_managesieve")
-"""The flags that let a person in. Closing them is a suspension; ``may_receive`` stays, or senders' mail would bounce."""
+"""The flags that let a person in. Closing them suspends; ``may_receive`` stays, or senders' mail would bounce."""
 
 ACCESS_FLAGS = (*DOORS, "may_receive")
 
@@ -45,7 +45,8 @@ WRITABLE_FIELDS: Mapping[str, type] = {
 }
 """Fields of a mailbox that a write changes, with the type each holds, ``name`` and the password apart.
 
-`monthly_outgoing_limit` is missing on purpose: it mirrors the daily one and cannot be set alone (`migadu-behaviour.md` 1.3).
+`monthly_outgoing_limit` is missing on purpose: it mirrors the daily one, and setting it alone does nothing
+(`migadu-behaviour.md` 1.3).
 """
 
 

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -54,8 +55,12 @@ class PolicyInvalid(ValueError):
         self.problems = problems
 
 
+@lru_cache(maxsize=8)
 def load_policy(text: str) -> Policy:
-    """Read and check a policy file (`contracts.md` 5). Raises PolicyInvalid with every problem it found."""
+    """Read and check a policy file (`contracts.md` 5). Raises PolicyInvalid with every problem it found.
+
+    Remembers the last few, because every evaluation of a person reads the active one.
+    """
     document = _parsed(text)
     findings = dict(unavailable(document))
     try:

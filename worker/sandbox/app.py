@@ -15,7 +15,7 @@ from worker.sandbox.world import new_world
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def create_app(  # noqa: PLR0913 - each is one option of the command, and all have names
+def create_app(
     *,
     user: str = "admin@example.org",
     key: str = "sandbox-key",

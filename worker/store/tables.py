@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     Enum,
     ForeignKey,
     Index,
@@ -195,7 +196,7 @@ class AddressRow(Base):
     provenance: Mapped[str] = mapped_column(String(16))
     """reserved (not made yet), created, adopted, foreign."""
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
-    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", use_alter=True))
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     """The job that created or adopted it."""
     held_from: Mapped[datetime]
     held_to: Mapped[datetime | None]
@@ -357,7 +358,7 @@ class AttemptRow(Base):
     operation: Mapped[str] = mapped_column(String(32))
     method: Mapped[str] = mapped_column(String(8))
     started_at: Mapped[datetime]
-    duration_s: Mapped[float]
+    duration_s: Mapped[float] = mapped_column(Double)
     status: Mapped[int | None]
     failure: Mapped[str | None] = mapped_column(String(16))
     """The class of failure; None when it was answered as asked."""

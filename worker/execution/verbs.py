@@ -1,0 +1,127 @@
+"""What an operator does with jobs and holds: one transaction with its line in the audit, and the bell after it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from worker.bell import Bell
+from worker.clock import Clock
+from worker.store import audit, holds, jobs
+from worker.store.database import Database, Session
+from worker.store.holds import HoldChanged
+from worker.store.jobs import RESUMABLE
+from worker.store.states import OUTSTANDING, IllegalMove, JobState
+from worker.store.tables import JobRow
+
+
+class VerbRefused(Exception):
+    """An operator's act that could not be done; nothing was changed.
+
+    VerbRefused
+    ├── NoSuchJob
+    ├── NoSuchHold
+    └── NotAllowedNow
+    """
+
+
+class NoSuchJob(VerbRefused, LookupError):
+    """There is no such job."""
+
+
+class NoSuchHold(VerbRefused, LookupError):
+    """There is no such hold."""
+
+
+class NotAllowedNow(VerbRefused):
+    """The job or hold is not in a state in which this may be done; the sentence says what it is in."""
+
+
+def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str) -> None:
+    """Have a waiting, held or parked job run now. A job that a brake stopped is let through by ``approve_hold`` alone.
+
+    Raises NoSuchJob, NotAllowedNow.
+    """
+    now = clock.now()
+    with database.write() as session:
+        row = _job(session, job_id)
+        _require_resumable(row)
+        detail = {"from": row.state.value, "failures": row.failures}
+        jobs.requeue(row, now)
+        audit.record(session, actor, "job.retry", f"job {job_id}", detail, now)
+    bell.ring_run()
+
+
+def dismiss(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str, *, reason: str) -> None:
+    """End a job without its outcome; the next event about its subject makes a new one.
+
+    Raises NoSuchJob, NotAllowedNow.
+    """
+    now = clock.now()
+    with database.write() as session:
+        row = _job(session, job_id)
+        detail = {"from": row.state.value, "reason": reason}
+        try:
+            jobs.dismiss(row, now, reason)
+        except IllegalMove as error:
+            raise NotAllowedNow(f"job {job_id} is {row.state.value}: {_why_not_dismissed(row)}") from error
+        audit.record(session, actor, "job.dismiss", f"job {job_id}", detail, now)
+    bell.ring_run()
+
+
+def approve_hold(database: Database, clock: Clock, bell: Bell, hold_id: int, actor: str, *, plan: str) -> int:
+    """Let pass what a brake stopped, if its plans are still those of the hash ``plan``. Returns how many jobs go on.
+
+    Raises NoSuchHold, NotAllowedNow.
+    """
+    now = clock.now()
+    with database.write() as session, _changed_is_refused():
+        _require_hold(session, hold_id)
+        number = holds.approve(session, hold_id, plan, actor, now)
+        audit.record(session, actor, "hold.approve", f"hold {hold_id}", {"jobs": number, "plan": plan}, now)
+    for _ in range(number):
+        bell.ring_run()
+    return number
+
+
+def reject_hold(database: Database, clock: Clock, bell: Bell, hold_id: int, actor: str) -> int:
+    """Dismiss the jobs that a brake stopped. Returns how many. Raises NoSuchHold, NotAllowedNow."""
+    now = clock.now()
+    with database.write() as session, _changed_is_refused():
+        _require_hold(session, hold_id)
+        number = holds.reject(session, hold_id, actor, now)
+        audit.record(session, actor, "hold.reject", f"hold {hold_id}", {"jobs": number}, now)
+    bell.ring_run()
+    return number
+
+
+def _job(session: Session, job_id: int) -> JobRow:
+    row = jobs.get(session, job_id, lock=True)
+    if row is None:
+        raise NoSuchJob(f"there is no job {job_id}")
+    return row
+
+
+def _require_resumable(row: JobRow) -> None:
+    if row.state not in RESUMABLE:
+        raise NotAllowedNow(f"job {row.id} is {row.state.value}: only one that waits, is held or parked can be retried")
+    if row.state is JobState.HELD and row.hold_id is not None:
+        raise NotAllowedNow(f"job {row.id} is stopped by a brake: approve or reject hold {row.hold_id}")
+
+
+def _why_not_dismissed(row: JobRow) -> str:
+    if row.state in OUTSTANDING:
+        return "a worker is in it; dismiss it when it has stopped"
+    return "it is over"
+
+
+def _require_hold(session: Session, hold_id: int) -> None:
+    if holds.find_hold(session, hold_id) is None:
+        raise NoSuchHold(f"there is no hold {hold_id}")
+
+
+@contextmanager
+def _changed_is_refused() -> Iterator[None]:
+    try:
+        yield
+    except HoldChanged as error:
+        raise NotAllowedNow(str(error)) from error

@@ -1,0 +1,278 @@
+"""What the API and the command line's ``--json`` show: rows as JSON objects, in the one form that both share.
+
+Ids are texts, instants ISO 8601 in UTC with a Z. Personal data from outside the organisation is in an object only where
+the caller says that the reader may see it (``personal=True``: operators).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from worker.planning.urgency import Urgency
+from worker.roster import Person, profile
+from worker.store import addresses, events, jobs, pauses, people, steps, workers
+from worker.store.addresses import Role
+from worker.store.database import Session
+from worker.store.holds import Hold, list_holds
+from worker.store.jobs import JobFilter, Subject, SubjectKind
+from worker.store.policies import active_policy
+from worker.store.states import EventState
+from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PersonRow, StepRow
+
+JsonObject = dict[str, object]
+
+PERSONAL_FACTS = frozenset({"personalEmail"})
+"""Facts whose value only operators see; everybody else sees that it is there."""
+
+_PAGE = 200
+
+
+def instant(at: datetime | None) -> str | None:
+    """Return an instant as it is shown: ISO 8601, UTC, Z."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def listing(name: str, found: Sequence[JsonObject], *, limit: int) -> JsonObject:
+    """Return one page of a list: ``{name: [...], "next": id or null}``.
+
+    ``found`` holds one object more than ``limit`` if there is another page; ``next`` is what to ask for as ``after``.
+    """
+    page = list(found[:limit])
+    return {name: page, "next": page[-1]["id"] if len(found) > limit else None}
+
+
+def event_object(row: EventRow) -> JsonObject:
+    """Return an event without its document."""
+    return {
+        "id": str(row.id),
+        "source": row.source,
+        "ceSource": row.ce_source,
+        "ceId": row.ce_id,
+        "type": row.type,
+        "subject": row.subject,
+        "time": instant(row.time),
+        "receivedAt": instant(row.received_at),
+        "appliedAt": instant(row.applied_at),
+        "state": row.state.value,
+        "reason": row.reason,
+        "person": _id(row.person_id),
+    }
+
+
+def event_detail(session: Session, row: EventRow, *, personal: bool) -> JsonObject:
+    """Return an event with whether its jobs are settled and, if the reader may see personal data, its document."""
+    document = {"document": row.document} if personal else {}
+    return event_object(row) | {"settled": is_settled(session, row)} | document
+
+
+def is_settled(session: Session, row: EventRow) -> bool:
+    """Tell whether nothing of an event is left to do: it was applied, and no job of its person or by it is open.
+
+    An event that was rejected or parked is not settled, and neither is one whose person is not known yet.
+    """
+    if row.state is not EventState.APPLIED or row.person_id is None:
+        return False
+    outstanding = jobs.outstanding_by_subject(session)
+    return not any(row.person_id == job.person_id or row.id == job.event_id for job in outstanding)
+
+
+def job_object(row: JobRow) -> JsonObject:
+    """Return a job without its steps."""
+    return {
+        "id": str(row.id),
+        "subject": {"kind": row.subject_kind, "key": row.subject_key},
+        "person": _id(row.person_id),
+        "state": row.state.value,
+        "urgency": Urgency(row.urgency).name.lower(),
+        "runAt": instant(row.run_at),
+        "reason": row.reason,
+        "event": _id(row.event_id),
+        "failures": row.failures,
+        "hold": _id(row.hold_id),
+        "createdAt": instant(row.created_at),
+        "updatedAt": instant(row.updated_at),
+        "finishedAt": instant(row.finished_at),
+    }
+
+
+def job_detail(session: Session, row: JobRow) -> JsonObject:
+    """Return a job with its latest plan, its steps and the requests that were made for it."""
+    return job_object(row) | {
+        "plan": row.plan,
+        "planHash": row.plan_hash,
+        "steps": [step_object(step) for step in steps.of_job(session, row.id)],
+        "attempts": [_attempt(attempt) for attempt in steps.attempts_of(session, row.id)],
+    }
+
+
+def step_object(row: StepRow) -> JsonObject:
+    """Return one step with what it changes and what is known of it."""
+    return {
+        "id": str(row.id),
+        "operation": row.operation,
+        "target": row.target,
+        "mailbox": row.mailbox,
+        "before": row.before,
+        "after": row.after,
+        "brake": row.brake,
+        "state": row.state.value,
+        "reason": row.reason,
+        "intendedAt": instant(row.intended_at),
+        "sentAt": instant(row.sent_at),
+        "settledAt": instant(row.settled_at),
+    }
+
+
+def person_object(row: PersonRow, address: str | None) -> JsonObject:
+    """Return a person with the address of their mailbox, None while they hold none."""
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "phase": row.phase or None,
+        "address": address,
+        "nextChangeAt": instant(row.next_change_at),
+        "nextStep": row.next_step,
+    }
+
+
+def person_objects(session: Session, rows: Sequence[PersonRow]) -> list[JsonObject]:
+    """Return people with their addresses."""
+    return [person_object(row, _primary(addresses.of_person(session, row.id))) for row in rows]
+
+
+def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int], *, personal: bool) -> JsonObject:
+    """Return a person with facts, employment, addresses, groups and everything that happened, oldest first.
+
+    What comes next is ``nextStep`` at ``nextChangeAt``, and what is under way is ``job``.
+    """
+    held = addresses.of_person(session, row.id)
+    person = people.load(session, row.id)
+    known = profile(person, precedence)
+    open_job = jobs.outstanding(session, Subject(SubjectKind.PERSON, str(row.id)))
+    return person_object(row, _primary(held)) | {
+        "records": [{"source": record.source, "subject": record.subject} for record in person.records],
+        "facts": _facts(person, known.facts, precedence, personal=personal),
+        "employment": known.employment.kind.value if known.employment else None,
+        "suspended": known.suspended,
+        "addresses": [address_object(address) for address in addresses.history_of_person(session, row.id)],
+        "groups": sorted(addresses.memberships(session, row.id)),
+        "job": job_object(open_job) if open_job else None,
+        "timeline": _timeline(session, row.id),
+    }
+
+
+def address_object(row: AddressRow) -> JsonObject:
+    """Return one entry of the address ledger."""
+    return {
+        "address": row.address,
+        "role": row.role,
+        "provenance": row.provenance,
+        "heldFrom": instant(row.held_from),
+        "heldTo": instant(row.held_to),
+        "existsSince": instant(row.exists_since),
+        "blockedAt": instant(row.blocked_at),
+    }
+
+
+def hold_object(hold: Hold, stopped: Sequence[JobRow]) -> JsonObject:
+    """Return a hold with the jobs it stops; ``plan`` is the hash that an approval must name."""
+    return {
+        "id": str(hold.id),
+        "brake": hold.brake.value,
+        "source": hold.source,
+        "state": hold.state.value,
+        "openedAt": instant(hold.opened_at),
+        "counted": hold.counted,
+        "allowed": hold.allowed,
+        "population": hold.population,
+        "plan": hold.hash,
+        "decidedAt": instant(hold.decided_at),
+        "decidedBy": hold.decided_by,
+        "jobs": [job_object(row) for row in stopped],
+    }
+
+
+def jobs_of_hold(session: Session, hold: Hold) -> list[JobRow]:
+    """Return the jobs that a hold stops now."""
+    found = (jobs.get(session, job_id) for job_id in hold.job_ids)
+    return [row for row in found if row is not None]
+
+
+def status_object(session: Session, now: datetime, *, schema: str | None) -> JsonObject:
+    """Return how this deployment fares. ``schema`` is the revision that the database is at."""
+    policy = active_policy(session)
+    due_since = jobs.oldest_due_at(session, now)
+    return {
+        "now": instant(now),
+        "eventsWaiting": events.any_accepted(session, now),
+        "jobs": jobs.count(session),
+        "people": people.count(session),
+        "behindS": max((now - due_since).total_seconds(), 0.0) if due_since else 0.0,
+        "pauses": [
+            {"kind": row.kind, "since": instant(row.since), "until": instant(row.until), "reason": row.reason}
+            for row in pauses.all_of(session)
+        ],
+        "openHolds": [str(hold.id) for hold in list_holds(session)],
+        "workers": [{"name": name, "seenAt": instant(seen_at)} for name, seen_at in workers.alive(session)],
+        "policy": policy[0] if policy else None,
+        "schema": schema,
+    }
+
+
+def _id(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _primary(held: Sequence[AddressRow]) -> str | None:
+    return next((row.address for row in held if row.role == Role.PRIMARY), None)
+
+
+def _attempt(row: AttemptRow) -> JsonObject:
+    return {
+        "step": _id(row.step_id),
+        "operation": row.operation,
+        "method": row.method,
+        "startedAt": instant(row.started_at),
+        "durationS": round(row.duration_s, 3),
+        "status": row.status,
+        "failure": row.failure,
+        "excerpt": row.excerpt,
+    }
+
+
+def _facts(
+    person: Person, spoken: Mapping[str, object], precedence: Mapping[str, int], *, personal: bool
+) -> JsonObject:
+    return {
+        name: _fact(person, name, value, precedence, shown=personal or name not in PERSONAL_FACTS)
+        for name, value in spoken.items()
+    }
+
+
+def _fact(person: Person, name: str, value: object, precedence: Mapping[str, int], *, shown: bool) -> JsonObject:
+    """Say what holds, and who speaks: of the sources that state this value the one the roster believes."""
+    stated = [
+        (precedence.get(record.source, 0), record.facts[name].version, record.source)
+        for record in person.records
+        if name in record.facts and record.facts[name].value == value
+    ]
+    _, version, source = max(stated)
+    about: JsonObject = {"source": source, "since": instant(version.time)}
+    listed = list(value) if isinstance(value, tuple) else value
+    return ({"value": listed} if shown else {"present": value is not None}) | about
+
+
+def _timeline(session: Session, person_id: int) -> list[JsonObject]:
+    told: list[tuple[datetime, JsonObject]] = [
+        (row.time or row.received_at, {"event": event_object(row)}) for row in events.of_person(session, person_id)
+    ]
+    told += [(row.created_at, {"job": job_object(row)}) for row in _jobs_of_person(session, person_id)]
+    return [{"at": instant(at)} | entry for at, entry in sorted(told, key=lambda one: one[0])]
+
+
+def _jobs_of_person(session: Session, person_id: int) -> list[JobRow]:
+    found: list[JobRow] = []
+    while True:
+        page = jobs.page(session, JobFilter(person_id=person_id), after=found[-1].id if found else 0, limit=_PAGE)
+        found += page
+        if len(page) < _PAGE:
+            return found
