@@ -1,8 +1,9 @@
 """A domain's lane: read all its addresses into the ledger, so that nobody is given one that somebody has."""
 
-from worker.execution.outcomes import Done, Outcome
+from worker.execution.outcomes import Done, Held, Outcome
 from worker.execution.perform import Run
 from worker.mail import Address
+from worker.migadu import NotFound
 from worker.store import addresses, jobs, people
 
 
@@ -10,7 +11,10 @@ def run_domain(run: Run) -> Outcome:
     """Read a domain's mailboxes with their identities, and its aliases. Raises MigaduError, LeaseLost."""
     domain = run.lease.subject.key
     began_at = run.now  # an address made while we read may be missing in what we read
-    found = existing_addresses(run, domain)
+    try:
+        found = existing_addresses(run, domain)
+    except NotFound:
+        return Held(f"the mail host has no domain {domain}: add it there, or mend organisation.domain in the policy")
     with run.execution.database.write() as session:
         people.evaluate_without_address_soon(session, run.now)
         jobs.locked(session, run.lease)

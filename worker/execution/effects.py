@@ -29,7 +29,7 @@ def enter(session: Session, step: Step, job_id: int, now: datetime) -> None:
         case Operation.DELETE_MAILBOX:
             _forget_mailbox(session, row)
         case Operation.DELETE_IDENTITY | Operation.DELETE_ALIAS:
-            row.exists_since = None
+            row.exists_since, row.provenance = None, Provenance.RESERVED
         case Operation.UPDATE_MAILBOX | Operation.UPDATE_IDENTITY | Operation.UPDATE_ALIAS:
             pass
         case _:
@@ -46,3 +46,4 @@ def _forget_mailbox(session: Session, mailbox: AddressRow) -> None:
     assert mailbox.person_id is not None
     for row in addresses.of_person(session, mailbox.person_id):
         row.exists_since = row.blocked_at = row.former_doors = None
+        row.provenance = Provenance.RESERVED

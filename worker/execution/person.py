@@ -76,6 +76,8 @@ def run_person(run: Run) -> Outcome:
         if stuck is None and mailbox is not None and not ours:
             stuck = _take_or_leave(session, known, primary, run)
             ours = stuck is None
+        elif stuck is None and mailbox is None and primary is not None:
+            primary.exists_since = None  # it was deleted behind our back, or never came to be
         observed = _observed(mailbox, primary, ours=ours)
     if stuck is not None:
         return stuck

@@ -70,7 +70,10 @@ def _carry_out(
         jobs.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
         stuck = settle(session, rows, lambda step: in_alias(step, alias), run.now)
-        ours = addresses.is_ours(addresses.held(session, address))
+        row = addresses.held(session, address)
+        ours = addresses.is_ours(row)
+        if row is not None and alias is None and stuck is None:
+            row.exists_since = None  # it was deleted behind our back, or never came to be
     if stuck is not None:
         return stuck
     if alias is not None and not ours:

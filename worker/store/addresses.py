@@ -47,8 +47,8 @@ class Reservation:
 
 
 def is_ours(row: AddressRow | None) -> bool:
-    """Tell whether the object behind an address exists by our doing, so that we may change it."""
-    return row is not None and row.provenance in OURS and row.exists_since is not None
+    """Tell whether the object behind an address is there by our doing, so that we may change it."""
+    return row is not None and row.provenance in OURS
 
 
 def held(session: Session, address: Address) -> AddressRow | None:
@@ -221,7 +221,7 @@ def _in_quarantine(session: Session, address: Address, reservation: Reservation,
             AddressRow.held_to > now - reservation.reuse_after,
             AddressRow.person_id.is_not(None),
             AddressRow.person_id != reservation.person_id,
-            AddressRow.provenance.in_(OURS),  # a reservation that never became a mailbox received no mail
+            AddressRow.job_id.is_not(None),  # a reservation that never became a mailbox received no mail
         )
         .limit(1)
     )
