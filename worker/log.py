@@ -97,7 +97,7 @@ def _take_over(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in _TAKEN_OVER:
+    for name in {*_TAKEN_OVER, *_QUIET}:
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
         library.setLevel(logging.WARNING if name in _QUIET else logging.NOTSET)

@@ -104,7 +104,9 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
 
 def _read_domain_first(session: Session, row: PersonRow, policy: Policy, now: datetime) -> int:
     row.wanted_hash = None
-    jobs.refresh(session, Subject(SubjectKind.DOMAIN, policy.organisation.domain), urgency=Urgency.JOINER, now=now)
+    subject = Subject(SubjectKind.DOMAIN, policy.organisation.domain)
+    if jobs.outstanding(session, subject) is None:  # one reading serves everybody who waits for it
+        jobs.refresh(session, subject, urgency=Urgency.JOINER, now=now)
     return 1
 
 
