@@ -19,7 +19,9 @@ from worker.execution import Sweep
 from worker.execution import run_next as run_next_job
 from worker.intake import EventsRefused, accept
 from worker.intake import apply_next as apply_next_event
+from worker.log import configure_logging
 from worker.settings import load_settings
+from worker.store.schema import require_current
 
 _log = structlog.get_logger(__name__)
 _QUIET_AFTER_FAILURE_S = 2.0
@@ -64,10 +66,17 @@ class Station:
 
     @property
     def deployment(self) -> Deployment:
-        """The deployment; under ``celery -A worker.app worker`` it is made from the settings."""
+        """The deployment; under ``celery -A worker.app worker`` it is made from the settings, and its policy activated.
+
+        Raises whatever is wrong with settings, schema or policy.
+        """
         with self._lock:
             if self._deployment is None:
-                self._deployment = Deployment(load_settings(), CeleryBell())
+                configure_logging()
+                deployment = Deployment(load_settings(), CeleryBell())
+                require_current(deployment.database)
+                deployment.activate_policy()
+                self._deployment = deployment
             return self._deployment
 
     @contextmanager

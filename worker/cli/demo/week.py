@@ -1,0 +1,117 @@
+"""What is delivered: the sample week, whose times are filled in from the clock, or the events of a file."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+_DATE = re.compile(r"\{today([+-]\d{1,5})d\}")
+_AGO = re.compile(r"(\d{1,3})([dh])")
+_HOURS = {"d": 24, "h": 1}
+
+
+class EventsUnreadable(ValueError):
+    """The file of events cannot be read; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request to the intake: a body and how it is sent."""
+
+    name: str
+    """The event's own id, or its line in the file: for sentences, and as the message's id, which retries keep."""
+    body: bytes
+    day: int = 1
+    """Deliveries of a day are sent in order; the next day begins when all of this one is done."""
+    note: str | None = None
+    """What happened, in words."""
+    forged: bool = False
+    """It is signed with a secret that is not the source's."""
+    repeated: bool = False
+    """The same was delivered before."""
+
+
+def sample_week(now: datetime) -> tuple[Delivery, ...]:
+    """Return the sample week as if it ended at ``now`` (aware, UTC)."""
+    text = files("worker.cli.demo").joinpath("week.ndjson").read_text(encoding="utf-8")
+    sent: dict[str, Delivery] = {}
+    week = []
+    for line in map(json.loads, text.splitlines()):
+        delivery = _again(sent[line["again"]], line) if "again" in line else _delivery(line, now)
+        sent[delivery.name] = delivery
+        week.append(delivery)
+    return tuple(week)
+
+
+def events_of(path: Path) -> tuple[Delivery, ...]:
+    """Return the canonical events of a file, one JSON object in each line that is not blank.
+
+    What the events say is not checked: that is the intake's business. Raises EventsUnreadable.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise EventsUnreadable(f"{path} cannot be read: {reason}") from None
+    read = tuple(_read(path, text))
+    if not read:
+        raise EventsUnreadable(f"{path} holds no event")
+    return read
+
+
+def _read(path: Path, text: str) -> Iterator[Delivery]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        if not _is_object(line):
+            raise EventsUnreadable(f"{path}, line {number}: one JSON object is expected in each line")
+        yield Delivery(f"line {number}", line.encode())
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _again(before: Delivery, line: Mapping[str, object]) -> Delivery:
+    return replace(before, day=_day(line), note=_note(line), repeated=True)
+
+
+def _delivery(line: Mapping[str, object], now: datetime) -> Delivery:
+    event = {
+        "specversion": "1.0",
+        "id": line["id"],
+        "source": "urn:example:hr",
+        "type": line["type"],
+        "subject": line["subject"],
+        "time": (now - _ago(str(line["ago"]))).isoformat(timespec="seconds"),
+        "data": line["data"],
+    }
+    body = _dated(json.dumps(event, ensure_ascii=False), now).encode()
+    return Delivery(str(line["id"]), body, _day(line), _note(line), forged=line.get("forged") is True)
+
+
+def _dated(text: str, now: datetime) -> str:
+    return _DATE.sub(lambda found: (now.date() + timedelta(days=int(found[1]))).isoformat(), text)
+
+
+def _ago(text: str) -> timedelta:
+    match = _AGO.fullmatch(text)
+    assert match is not None, f"{text!r} is neither days (6d) nor hours (1h)"
+    return timedelta(hours=int(match[1]) * _HOURS[match[2]])
+
+
+def _day(line: Mapping[str, object]) -> int:
+    day = line["day"]
+    assert isinstance(day, int)
+    return day
+
+
+def _note(line: Mapping[str, object]) -> str | None:
+    note = line.get("note")
+    return note if isinstance(note, str) else None

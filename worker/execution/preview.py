@@ -1,0 +1,172 @@
+"""Preview: the exact calls that would be made, found by the same rooms that would make them.
+
+Events are accepted, applied and planned in a transaction that is rolled back. The mail host is looked at before it
+begins, and nothing is written there; the database keeps nothing but the places that the look takes in the call limit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from worker.bell import SilentBell
+from worker.execution.context import Execution
+from worker.execution.look import CALLS_OF_A_LOOK, look_at
+from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
+from worker.execution.rehearsal import rehearsed
+from worker.intake import Intake, accept, apply_next
+from worker.intake.evaluate import evaluate
+from worker.mail import Address
+from worker.planning.cost import cost_s
+from worker.policy import load_policy
+from worker.store import addresses, events, jobs, people
+from worker.store.jobs import SubjectKind
+from worker.store.policies import activate, active_policy, store_policy
+from worker.store.states import EventState
+from worker.store.tables import EventRow
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OfEvents:
+    """What these events of a source would bring about, after those that were accepted before."""
+
+    source: str
+    documents: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class OfPerson:
+    """What would be done for one person as things stand."""
+
+    person_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfEverybody:
+    """What would be done for everybody as things stand."""
+
+
+Question = OfEvents | OfPerson | OfEverybody
+
+
+class NothingToPreviewBy(RuntimeError):
+    """No policy is active, and none was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The answer: a plan for each subject that was looked at, and what all of them cost."""
+
+    subjects: tuple[SubjectPlan, ...]
+    notes: tuple[str, ...]
+    """What became of events that touch nobody."""
+    writes: int
+    reads: int
+    seconds: float
+    """How long the call limit makes these calls take, from a budget that nobody has used yet."""
+
+
+def preview(execution: Execution, intake: Intake, question: Question, policy_text: str | None = None) -> Preview:
+    """Return what would be done, under the active policy or under the text of another one.
+
+    Raises NothingToPreviewBy, PolicyInvalid, EventsRefused, UnknownMailDomain, MigaduError, LimitReached.
+    """
+    if policy_text is None:
+        policy_text = _active(execution)
+    policy = load_policy(policy_text)
+    domain = policy.organisation.domain
+    seen = look_at(execution, domain)
+    with rehearsed(execution.database) as database, database.read() as session:
+        quiet = replace(intake, database=database, bell=SilentBell())
+        now = execution.clock.now()
+        store_policy(session, policy_text, policy.hash, now)
+        activate(session, policy.hash, now)
+        known = addresses.domain_read_at(session, domain) is not None
+        addresses.note_foreign(session, seen.addresses, now)
+        addresses.set_domain_read(session, domain, now)
+        scene = Scene(session, quiet, policy, seen, now, domain_known=known)
+        who, notes = _asked(scene, question)
+        subjects = _plans(scene, *who)
+    return _costed(execution, subjects, notes, looks=0 if known else CALLS_OF_A_LOOK)
+
+
+def _active(execution: Execution) -> str:
+    with execution.database.read() as session:
+        active = active_policy(session)
+    if active is None:
+        raise NothingToPreviewBy("no policy is active yet: name one with --policy, or start a worker once")
+    return active[1]
+
+
+_Who = tuple[list[int], set[Address]]
+
+
+def _asked(scene: Scene, question: Question) -> tuple[_Who, tuple[str, ...]]:
+    """Bring the rehearsal to where it answers the question: whom to plan for, and what else is to be said."""
+    match question:
+        case OfEvents():
+            return _apply(scene, question)
+        case OfPerson(person_id):
+            before = addresses.memberships(scene.session, person_id)
+            evaluate(scene.session, scene.intake, person_id, None)
+            after = addresses.memberships(scene.session, person_id)
+            return ([person_id], {*(before ^ after), *(after & _outstanding(scene))}), ()
+        case OfEverybody():
+            return _everybody(scene), ()
+
+
+def _everybody(scene: Scene) -> _Who:
+    while events.any_accepted(scene.session, scene.now):
+        apply_next(scene.intake)
+    everybody: list[int] = []
+    while page := people.page(scene.session, after=everybody[-1] if everybody else 0, limit=_PAGE):
+        everybody += [row.id for row in page]
+    for person_id in everybody:
+        evaluate(scene.session, scene.intake, person_id, None)
+    return everybody, _outstanding(scene)
+
+
+def _apply(scene: Scene, question: OfEvents) -> tuple[_Who, tuple[str, ...]]:
+    receipts = accept(scene.intake, question.source, question.documents)
+    ids = {receipt.id for receipt in receipts}
+    while any(_waits(row) for row in _rows(scene, ids)):
+        apply_next(scene.intake)
+    rows = _rows(scene, ids)
+    touched = {row.person_id for row in rows if row.person_id is not None}
+    notes = tuple(f"event {row.ce_id}: {row.reason or row.state.value}" for row in rows if row.person_id is None)
+    return (sorted(touched), _outstanding(scene, ids)), notes
+
+
+def _rows(scene: Scene, ids: set[int]) -> list[EventRow]:
+    return [row for event_id in sorted(ids) if (row := events.get(scene.session, event_id)) is not None]
+
+
+def _waits(row: EventRow) -> bool:
+    return row.state is EventState.ACCEPTED and row.retry_at is None
+
+
+def _outstanding(scene: Scene, event_ids: set[int] | None = None) -> set[Address]:
+    """Return the shared addresses that have a job to come, all or those that certain events caused."""
+    return {
+        Address(row.subject_key)
+        for row in jobs.outstanding_by_subject(scene.session)
+        if row.subject_kind == SubjectKind.SHARED and (event_ids is None or row.event_id in event_ids)
+    }
+
+
+def _plans(scene: Scene, person_ids: list[int], shared: set[Address]) -> list[SubjectPlan]:
+    """Plan for people first, because lists name only mailboxes that exist by then."""
+    plans = [plan_of_person(scene, person_id) for person_id in person_ids]
+    for plan in plans:
+        if plan.makes_mailbox:
+            shared |= addresses.memberships(scene.session, int(plan.key))
+    return plans + [plan_of_shared(scene, address) for address in sorted(shared)]
+
+
+def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:
+    writes = sum(len(each.plan.steps) for each in subjects if each.goes_ahead)
+    reads = sum(each.reads for each in subjects) + (looks if writes else 0)
+    limit = execution.limit
+    # What is kept for revocations is not there for the others.
+    per_window = (limit.calls - limit.reserve, limit.window.total_seconds()) if limit else None
+    return Preview(tuple(subjects), notes, writes, reads, cost_s(writes + reads, per_window))

@@ -1,0 +1,229 @@
+"""One subject's part of a preview: what a run of its lane would do, decided in the order in which the lane decides it.
+
+Each plan leaves its effects in the rehearsal, so that the next subject is planned as it would find things.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.execution.brakes import Cause, tripped
+from worker.execution.effects import enter
+from worker.execution.look import Seen
+from worker.intake import OPERATOR, Intake
+from worker.intake.evaluate import evaluate
+from worker.mail import Address, Mailbox, domain_of
+from worker.planning.observed import ObservedPerson, ObservedShared
+from worker.planning.person import plan_person
+from worker.planning.plan import Plan
+from worker.planning.shared import plan_shared
+from worker.planning.step import Operation
+from worker.planning.urgency import Urgency
+from worker.policy import (
+    Decision,
+    DesiredPerson,
+    Existing,
+    Missing,
+    NoUsableName,
+    PersonView,
+    Policy,
+    UnknownDomain,
+    candidates,
+    desired,
+)
+from worker.store import addresses, jobs, pauses, people, steps
+from worker.store.addresses import Provenance, Role
+from worker.store.database import Session
+from worker.store.jobs import Subject, SubjectKind
+from worker.store.pauses import PauseKind
+from worker.store.states import JobState
+from worker.store.steps import Intention
+from worker.store.tables import AddressRow, JobRow
+from worker.store.views import person_view, shared_view
+
+DRIFT = "the mail host differs from what was once done, and nothing has asked for a repair"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a preview plans with: a session of the rehearsal, and what was seen before it began."""
+
+    session: Session
+    intake: Intake
+    policy: Policy
+    seen: Seen
+    now: datetime
+    domain_known: bool
+    """The domain had been read into the ledger before; else the first job to come reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectPlan:
+    """What would be done for one subject."""
+
+    kind: SubjectKind
+    key: str
+    name: str
+    """A person's name; a shared address itself."""
+    address: Address | None
+    plan: Plan = Plan()  # noqa: RUF009 - a frozen value
+    stopped: str | None = None
+    """Why nothing of the plan would be done now."""
+    reads: int = 0
+    """Reading calls that its lane would make."""
+    next_at: datetime | None = None
+    """When something changes by time alone."""
+    next_step: str | None = None
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether the plan's calls would be made."""
+        return self.stopped is None and bool(self.plan.steps)
+
+    @property
+    def makes_mailbox(self) -> bool:
+        """Whether a mailbox comes into being."""
+        return self.goes_ahead and any(step.operation is Operation.CREATE_MAILBOX for step in self.plan.steps)
+
+
+def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
+    """Return what a person's lane would do now."""
+    view = person_view(scene.session, person_id, scene.intake.precedence)
+    decision = desired(view, scene.policy, scene.now)
+    primary = addresses.held(scene.session, view.address) if view.address else None
+    mailbox = scene.seen.mailboxes.get(view.address) if view.address else None
+    plan, stopped = Plan(), _why_not(scene, view, decision, primary, mailbox)
+    if stopped is _NEXT_NAME:
+        return _with_next_name(scene, person_id, primary)
+    if stopped is None:
+        plan = plan_person(decision.state.mailbox, _observed(mailbox, primary))
+        source = view.profile.employment.source if view.profile.employment else OPERATOR
+        stopped = _carried_out(scene, Subject(SubjectKind.PERSON, str(person_id)), plan, source)
+    return SubjectPlan(
+        kind=SubjectKind.PERSON,
+        key=str(person_id),
+        name=people.lock(scene.session, person_id).name,
+        address=view.address,
+        plan=plan,
+        stopped=stopped,
+        reads=_reads_of_person(scene, person_id, primary),
+        next_at=decision.valid_until,
+        next_step=decision.state.next_step,
+    )
+
+
+def plan_of_shared(scene: Scene, address: Address) -> SubjectPlan:
+    """Return what a shared address's lane would do now."""
+    subject = Subject(SubjectKind.SHARED, address)
+    alias = scene.seen.aliases.get(address)
+    holder = addresses.reserve_shared(scene.session, address, scene.now)
+    plan = Plan()
+    if holder.role != Role.SHARED or (alias is not None and not addresses.is_ours(holder)):
+        stopped: str | None = f"{address} exists already and was not made here"
+    else:
+        wanted = desired(shared_view(scene.session, address), scene.policy, scene.now).state
+        plan = plan_shared(address, wanted, ObservedShared(alias))
+        if jobs.outstanding(scene.session, subject) is None:
+            # A list that a joiner brings on follows when the person's job is done: it is no drift.
+            jobs.refresh(scene.session, subject, urgency=Urgency.CHANGE, now=scene.now)
+        stopped = _carried_out(scene, subject, plan, OPERATOR)
+    return SubjectPlan(SubjectKind.SHARED, address, address, address, plan, stopped, reads=1)
+
+
+_NEXT_NAME = "somebody else has this address at the mail host: the next name is tried"
+
+
+def _why_not(
+    scene: Scene,
+    view: PersonView,
+    decision: Decision[DesiredPerson],
+    primary: AddressRow | None,
+    mailbox: Mailbox | None,
+) -> str | None:
+    """Return why a person's lane would plan nothing."""
+    state, domain = decision.state.mailbox, scene.policy.organisation.domain
+    if isinstance(state, Missing):
+        return _no_usable_name(scene, view) or state.why
+    if view.address is None or primary is None:
+        return None
+    if domain_of(view.address) != domain:
+        return f"{view.address} is not an address of {domain}, which is all that was looked at"
+    if mailbox is None or addresses.is_ours(primary):
+        return None
+    return _not_ours(scene, view, primary)
+
+
+def _no_usable_name(scene: Scene, view: PersonView) -> str | None:
+    if view.address is not None:
+        return None
+    try:
+        next(candidates(view.profile.facts, scene.policy), None)
+    except (NoUsableName, UnknownDomain) as error:
+        return str(error)
+    return None
+
+
+def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None:
+    """Decide about a mailbox that exists and that we did not make, as the policy says. None: it is adopted."""
+    existing = scene.policy.joining.existing
+    if existing is Existing.NEXT_NAME and not view.mailbox_exists:
+        return _NEXT_NAME
+    if existing is Existing.ADOPT and view.profile.facts.get("workEmail") == primary.address:
+        primary.provenance, primary.exists_since = Provenance.ADOPTED, scene.now
+        return None
+    return f"{primary.address} exists already and was not made here: adopt it, free it, or state a workEmail"
+
+
+def _with_next_name(scene: Scene, person_id: int, primary: AddressRow | None) -> SubjectPlan:
+    assert primary is not None
+    addresses.give_up(scene.session, primary, scene.now)
+    evaluate(scene.session, scene.intake, person_id, None)
+    return plan_of_person(scene, person_id)
+
+
+def _observed(mailbox: Mailbox | None, primary: AddressRow | None) -> ObservedPerson:
+    if primary is None:
+        return ObservedPerson(mailbox=None)
+    return ObservedPerson(
+        mailbox=mailbox,
+        ours=addresses.is_ours(primary),
+        sealed=primary.blocked_at is not None,
+        former_doors=primary.former_doors or {},
+    )
+
+
+def _carried_out(scene: Scene, subject: Subject, plan: Plan, source: str) -> str | None:
+    """Leave a plan's effects in the rehearsal, or return why it would not be carried out."""
+    if not plan.steps:
+        return None
+    job = jobs.outstanding(scene.session, subject)
+    if job is None:
+        return DRIFT
+    stopped = _stopped(scene, job, plan, source)
+    if stopped is None:
+        steps.intend(scene.session, plan.steps, Intention(job.id, job.fence, source, None), scene.now)
+        for step in plan.steps:
+            enter(scene.session, step, job.id, scene.now)
+    return stopped
+
+
+def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
+    if job.state in (JobState.HELD, JobState.PARKED):
+        return f"its job {job.id} is {job.state}: {job.reason}"
+    makes = any(step.operation is Operation.CREATE_MAILBOX for step in plan.steps)
+    if makes and pauses.until(scene.session, PauseKind.CREATIONS, scene.now):
+        return "the mail host takes no more mailboxes for now"
+    if not plan.braked or job.approved_hash == plan.braked_hash:
+        return None
+    trip = tripped(scene.session, plan, Cause(job.id, source), scene.policy, scene.now)
+    if trip is None:
+        return None
+    return f"the brake on {trip.brake.value!r} would stop this: {trip.allowed} allowed, {trip.counted} counted already"
+
+
+def _reads_of_person(scene: Scene, person_id: int, primary: AddressRow | None) -> int:
+    """A lane looks at its mailbox once, unless the domain was read just before and nothing can be there yet."""
+    subject = Subject(SubjectKind.PERSON, str(person_id))
+    if primary is None or jobs.outstanding(scene.session, subject) is None:
+        return 0
+    never_made = primary.provenance == Provenance.RESERVED
+    return 0 if never_made and not scene.domain_known else 1

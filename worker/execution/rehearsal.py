@@ -1,0 +1,44 @@
+"""A rehearsal: the real database, in a transaction that is always rolled back, for rooms that only know a database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from worker.store.database import Database, Session
+
+
+class _Over(Exception):
+    """The rehearsal is over; raised to roll it back."""
+
+
+class Rehearsal(Database):
+    """A database whose transactions are savepoints of one that never commits. One thread at a time."""
+
+    def __init__(self, database: Database, session: Session) -> None:
+        """Stand in for a database within one of its own writing transactions."""
+        self.engine = database.engine
+        self._session = session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a savepoint, kept for the rest of the rehearsal unless the block raises."""
+        with self._session.begin_nested():
+            yield self._session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Read what the rehearsal has written so far."""
+        yield self._session
+
+    def close(self) -> None:
+        """Close nothing: the connections belong to the real database."""
+
+
+@contextmanager
+def rehearsed(database: Database) -> Iterator[Rehearsal]:
+    """Yield a stand-in of a database that forgets everything at the end, also where the block raises.
+
+    It holds a writing transaction meanwhile, so on SQLite every other writer waits: make no network call within.
+    """
+    with suppress(_Over), database.write() as session:
+        yield Rehearsal(database, session)
+        raise _Over
