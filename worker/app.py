@@ -6,7 +6,7 @@ A message between our own parts carries nothing: it is a bell. What matters is i
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from worker.settings import load_settings
 
@@ -20,10 +20,10 @@ app = Celery("mailroster", include=["worker.tasks"], set_as_current=True)
 app.conf.update(
     task_default_queue=RUN_QUEUE,
     # Classic durable queues: bells may be lost, and quorum queues would make Celery declare 28 delay queues (A8).
-    task_queues=(
-        Queue(APPLY_QUEUE, durable=True),
-        Queue(RUN_QUEUE, durable=True),
-        Queue(EVENTS_QUEUE, durable=True),
+    # Each has an exchange of its own: left to the default, all would be bound to one key and each bell ring thrice.
+    task_queues=tuple(
+        Queue(name, Exchange(name, type="direct"), routing_key=name, durable=True)
+        for name in (APPLY_QUEUE, RUN_QUEUE, EVENTS_QUEUE)
     ),
     task_routes={
         "mailroster.apply_next": {"queue": APPLY_QUEUE},

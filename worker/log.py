@@ -28,7 +28,16 @@ _TAKEN_OVER = (
     "httpx",
     "httpcore",
 )
-_QUIET = ("httpx", "httpcore", "uvicorn.access", "celery.app.trace", "celery.worker.strategy")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "uvicorn.access",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "sqlalchemy.engine",
+    "sqlalchemy.pool",
+    "alembic",
+)
 """HTTP's lines for each request carry addresses in paths and queries; Celery's for each bell say nothing."""
 
 

@@ -10,18 +10,20 @@ from threading import Lock
 from typing import Any
 
 import structlog
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 from kombu.exceptions import OperationalError
 
 from worker.app import app
-from worker.deployment import Deployment
+from worker.deployment import Deployment, NotConfigured
 from worker.execution import Sweep
 from worker.execution import run_next as run_next_job
 from worker.intake import EventsRefused, accept
 from worker.intake import apply_next as apply_next_event
 from worker.log import configure_logging
-from worker.settings import load_settings
-from worker.store.schema import require_current
+from worker.policy import PolicyInvalid
+from worker.settings import SettingsInvalid, load_settings
+from worker.sources import SourcesInvalid
+from worker.store.schema import SchemaOutdated, require_current
 
 _log = structlog.get_logger(__name__)
 _QUIET_AFTER_FAILURE_S = 2.0
@@ -107,6 +109,15 @@ class Station:
 
 
 station = Station()
+
+
+@worker_init.connect
+def _refuse_to_start_unfit(**_: Any) -> None:
+    try:
+        _ = station.deployment
+    except (SettingsInvalid, SourcesInvalid, PolicyInvalid, NotConfigured, SchemaOutdated) as error:
+        # Celery swallows the exceptions of signal handlers; a worker that can do nothing must not stand there.
+        raise SystemExit(f"mailroster: {error}") from error
 
 
 @worker_ready.connect

@@ -44,6 +44,8 @@ class Reservation:
     role: Role
     reuse_after: timedelta
     """How long a released address stays closed to everybody but its former holder."""
+    stop_at_foreign: bool = False
+    """An address that exists at the host and is not ours ends the search: it may be this very person's."""
 
 
 def is_ours(row: AddressRow | None) -> bool:
@@ -77,7 +79,7 @@ def reserve_first_free(
     reservation: Reservation,
     now: datetime,
 ) -> Address | None:
-    """Reserve the first candidate that is neither held nor in quarantine; None if none is left.
+    """Reserve the first candidate that is neither held nor in quarantine; None if none is left, or at a foreign one.
 
     Decided once: the unique index on held addresses makes two transactions that want the same one agree.
     """
@@ -86,7 +88,30 @@ def reserve_first_free(
             continue
         if _insert(session, candidate, reservation.role, Provenance.RESERVED, reservation.person_id, now):
             return candidate
+        if reservation.stop_at_foreign and _is_foreign(held(session, candidate)):
+            return None
     return None
+
+
+def first_foreign(session: Session, candidates: Iterator[Address]) -> Address | None:
+    """Return the first candidate that exists at the host and is not ours, unless a free one comes before it."""
+    for candidate in candidates:
+        row = held(session, candidate)
+        if row is None or _is_foreign(row):
+            return candidate if row else None
+    return None
+
+
+def claim_foreign(session: Session, address: Address, person_id: int) -> Address | None:
+    """Reserve an address that exists at the host for the person it is to be adopted for; None if it is not foreign."""
+    row = session.scalar(
+        select(AddressRow).where(AddressRow.address == address, AddressRow.held_to.is_(None)).with_for_update(),
+    )
+    if row is None or not _is_foreign(row):
+        return None
+    row.role, row.provenance, row.person_id = Role.PRIMARY, Provenance.RESERVED, person_id
+    session.flush()
+    return address
 
 
 def reserve_shared(session: Session, address: Address, now: datetime) -> AddressRow:
@@ -100,6 +125,19 @@ def reserve_shared(session: Session, address: Address, now: datetime) -> Address
 def note_foreign(session: Session, addresses: Iterable[Address], now: datetime) -> int:
     """Enter addresses that exist at the host and that nobody of ours holds. Returns how many were new. Idempotent."""
     return sum(_insert(session, found, Role.FOREIGN, Provenance.FOREIGN, None, now) for found in sorted(addresses))
+
+
+def forget_foreign(session: Session, domain: str, found: frozenset[Address], now: datetime) -> None:
+    """Free the foreign addresses of a domain that were not found at the host any more."""
+    known = select(AddressRow).where(
+        AddressRow.domain == domain,
+        AddressRow.role == Role.FOREIGN,
+        AddressRow.held_to.is_(None),
+    )
+    for row in session.scalars(known):
+        if row.address not in found:
+            row.held_to = now
+    session.flush()
 
 
 def give_up(session: Session, row: AddressRow, now: datetime) -> None:
@@ -211,6 +249,10 @@ def shared_addresses(session: Session) -> list[AddressRow]:
             .order_by(AddressRow.address),
         ),
     )
+
+
+def _is_foreign(row: AddressRow | None) -> bool:
+    return row is not None and row.role == Role.FOREIGN
 
 
 def _in_quarantine(session: Session, address: Address, reservation: Reservation, now: datetime) -> bool:

@@ -47,9 +47,12 @@ def until(session: Session, kind: PauseKind, now: datetime) -> datetime | None:
     return row.until if row is not None and row.until > now else None
 
 
-def end(session: Session, kind: PauseKind) -> None:
-    """Forget a pause because a call of its kind succeeded."""
-    session.execute(delete(PauseRow).where(PauseRow.kind == kind))
+def end(session: Session, kind: PauseKind, now: datetime) -> None:
+    """Forget a pause that is over because a call of its kind succeeded.
+
+    One that still lasts stays: what succeeds meanwhile was sent before it began.
+    """
+    session.execute(delete(PauseRow).where(PauseRow.kind == kind, PauseRow.until <= now))
 
 
 def all_of(session: Session) -> list[PauseRow]:

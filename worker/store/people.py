@@ -46,12 +46,16 @@ def stated_text(record: Record, fact: str) -> str | None:
 
 def waiting_for(session: Session, employee_number: str | None, work_email: str | None) -> list[Record]:
     """Return the unmatched records that this number or address may link, locked."""
+    links = []
+    if employee_number is not None:  # "equal to None" would be every record that states none
+        links.append(RecordRow.employee_number == employee_number)
+    if work_email is not None:
+        links.append(RecordRow.work_email == work_email)
+    if not links:
+        return []
     rows = session.scalars(
         select(RecordRow)
-        .where(
-            RecordRow.person_id.is_(None),
-            or_(RecordRow.employee_number == employee_number, RecordRow.work_email == work_email),
-        )
+        .where(RecordRow.person_id.is_(None), or_(*links))
         .order_by(RecordRow.source, RecordRow.subject)
         .with_for_update(),
     )
@@ -79,6 +83,11 @@ def create(session: Session, now: datetime) -> PersonRow:
     session.add(row)
     session.flush()
     return row
+
+
+def get(session: Session, person_id: int) -> PersonRow | None:
+    """Return one person."""
+    return session.get(PersonRow, person_id)
 
 
 def exists(session: Session, person_id: int) -> bool:
