@@ -162,7 +162,8 @@ class Office:
 
     def seed(self, *, mailboxes: tuple[Mapping[str, Any], ...] = (), aliases: tuple[Mapping[str, Any], ...] = ()) -> None:
         """Load the host with what was there before us."""
-        domain = {"name": "example.org", "mailboxes": mailboxes, "aliases": aliases, "rewrites": []}
+        shown = [{name: value for name, value in box.items() if name != "password"} for box in mailboxes]
+        domain = {"name": "example.org", "mailboxes": shown, "aliases": aliases, "rewrites": []}
         self._control.post("/_sandbox/seed", json={"domains": [domain]}).raise_for_status()
 
     def host(self, method: str, path: str, **body: Any) -> httpx.Response:

@@ -296,6 +296,7 @@ def test_person_without_a_mailbox_yet_is_in_no_alias(office: Office) -> None:
     office.tell("updated", "E1", personalEmail="ada@home.example")
     office.drain()
 
+    assert office.outstanding() == []
     assert office.aliases() == {"engineering": {"ada.lovelace", "grace.hopper"}}
 
 

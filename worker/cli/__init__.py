@@ -2,3 +2,7 @@
 
 Commands call the rooms below; no rule of the house lives here.
 """
+
+from worker.cli.errors import main
+
+__all__ = ["main"]

@@ -46,6 +46,14 @@ def look_at(execution: Execution, domain: str) -> Seen:
     return Seen({each.address: each for each in mailboxes}, {each.address: each for each in aliases})
 
 
+def count_mailboxes(execution: Execution, domain: str) -> int:
+    """Return how many mailboxes a domain has, in one call. Raises as ``look_at``."""
+    try:
+        return len(execution.connect(_OnlyLooking(execution)).mailboxes(domain))
+    except NotFound as error:
+        raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
+
+
 @dataclass(slots=True)
 class _OnlyLooking:
     """Hooks that share the call limit with every worker and let no write pass."""

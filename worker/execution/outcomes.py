@@ -27,8 +27,6 @@ class Waiting:
 
     until: datetime
     reason: str
-    failed: bool = False
-    """Counts as a failed run: the next pause is longer, and in the end the job is parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,8 @@ class Retry:
 
     reason: str
     at_least: timedelta = timedelta(0)
+    look_at_once: bool = False
+    """After the first failure in a row there is no pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class Parked:
 Outcome = Done | Waiting | Retry | Held | Parked
 
 
-def outcome_of(error: MigaduError, now: datetime) -> Outcome:
+def outcome_of(error: MigaduError) -> Outcome:
     """Return how a run ends that met this failure, pauses apart."""
     if isinstance(error, Unknown):
         # Look at once: if the write has arrived, reading back shows it, and only "absent" needs a second look.
-        return Waiting(until=now, reason=str(error), failed=True)
+        return Retry(str(error), look_at_once=True)
     return Retry(str(error), at_least=timedelta(seconds=error.retry_after_s or 0))

@@ -21,6 +21,7 @@ from worker.planning.plan import Plan
 from worker.planning.step import Operation, Step
 from worker.policy import Policy
 from worker.store import holds, jobs, steps
+from worker.store.calls import LimitReached
 from worker.store.database import Session
 from worker.store.jobs import Lease
 from worker.store.states import StepState
@@ -113,6 +114,9 @@ def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
             _write(run, row.id, lambda session, known: _set(session, known, StepState.REFUSED, run.now, "it is gone"))
             raise
         ignored = ()  # what is to be deleted is not there: that was the goal
+    except LimitReached:
+        _write(run, row.id, lambda session, known: _set(session, known, StepState.INTENDED, run.now))
+        raise
     except MigaduError as error:
         state, reason = _state_after(error), str(error)
         _write(run, row.id, lambda session, known: _set(session, known, state, run.now, reason))

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from worker.events import parse_event
 from worker.execution.calls import Secrets
+from worker.execution.domain import is_stale, read_domain
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import in_mailbox, settle
 from worker.intake.context import OPERATOR
-from worker.mail import Address, Mailbox
+from worker.mail import Address, Mailbox, domain_of
 from worker.migadu import NotFound
 from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person, recovery_of
@@ -35,12 +36,12 @@ from worker.store.addresses import Provenance, Role
 from worker.store.database import Session
 from worker.store.pauses import PauseKind
 from worker.store.policies import active_policy
+from worker.store.states import StepState
 from worker.store.tables import AddressRow
 from worker.store.views import person_view
 
-FRESH_INDEX = timedelta(seconds=50)
-"""A domain read so recently shows an address to be free as well as a call of its own would."""
 _LOOK_AGAIN = timedelta(minutes=1)
+_TRIED = (StepState.SENT, StepState.UNKNOWN, StepState.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ class _Known:
     state: PersonState
     primary: AddressRow | None
     domain_read_at: datetime | None
-    unsettled: bool
+    tried: bool
+    """This job has sent a creation before, and it was not confirmed."""
+    blocked_by: Address | None
+    """What exists at the host, is not ours, and stands where this person's address would be."""
     creations_paused_until: datetime | None
 
 
@@ -63,11 +67,12 @@ def run_person(run: Run) -> Outcome:
     if known is None:
         return Held("no policy is active")
     if known.view.address is None or known.primary is None:
-        return _without_address(known)
+        return _without_address(run, known)
     if known.view.address in known.policy.protected:
         return Held(f"{known.view.address} is protected by the policy: it is never touched")
     seen_free_at, mailbox = _observe(run, known)
     with run.execution.database.write() as session:
+        people.lock(session, int(known.view.profile.key))  # before the job's row, as everywhere
         jobs.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
         stuck: Outcome | None = settle(session, rows, lambda step: in_mailbox(step, mailbox), run.now)
@@ -81,7 +86,7 @@ def run_person(run: Run) -> Outcome:
         observed = _observed(mailbox, primary, ours=ours)
     if stuck is not None:
         return stuck
-    return _carry_out(run, known, observed, seen_free_at)
+    return _carry_out(run, _corrected(known, run, exists=mailbox is not None and ours), observed, seen_free_at)
 
 
 def _know(session: Session, run: Run) -> _Known | None:
@@ -98,27 +103,51 @@ def _know(session: Session, run: Run) -> _Known | None:
         state=desired(view, policy, run.now).state.mailbox,
         primary=next((row for row in rows if row.role == Role.PRIMARY), None),
         domain_read_at=addresses.domain_read_at(session, policy.organisation.domain),
-        unsettled=bool(steps.unsettled(session, run.lease.job_id)),
+        tried=any(
+            row.operation == Operation.CREATE_MAILBOX and row.state in _TRIED
+            for row in steps.of_job(session, run.lease.job_id)
+        ),
+        blocked_by=None if rows else _blocked_by(session, view, policy),
         creations_paused_until=pauses.until(session, PauseKind.CREATIONS, run.now),
     )
 
 
-def _without_address(known: _Known) -> Outcome:
+def _blocked_by(session: Session, view: PersonView, policy: Policy) -> Address | None:
+    try:
+        return addresses.first_foreign(session, candidates(view.profile.facts, policy))
+    except (NoUsableName, UnknownDomain):
+        return None
+
+
+def _corrected(known: _Known, run: Run, *, exists: bool) -> _Known:
+    """Ask again what is wanted, where the host shows otherwise than the ledger that the mailbox is there."""
+    if exists == known.view.mailbox_exists:
+        return known
+    view = replace(known.view, mailbox_exists=exists)
+    return replace(known, view=view, state=desired(view, known.policy, run.now).state.mailbox)
+
+
+def _without_address(run: Run, known: _Known) -> Outcome:
     if not isinstance(known.state, Missing):
         return Done("nothing is wanted, and nothing is there")
     try:
         next(candidates(known.view.profile.facts, known.policy), None)
     except (NoUsableName, UnknownDomain) as error:
         return Held(str(error))
-    return Held(known.state.why)
+    if known.blocked_by is None:
+        return Held(known.state.why)
+    if is_stale(known.domain_read_at, run.now):
+        read_domain(run, domain_of(known.blocked_by))  # perhaps it was freed; then everybody it stopped is evaluated
+    return Held(_exists(known.blocked_by))
 
 
 def _observe(run: Run, known: _Known) -> tuple[datetime | None, Mailbox | None]:
     """Read the mailbox, unless the domain was read a moment ago and nothing of ours can be there yet."""
     assert known.primary is not None
     read_at = known.domain_read_at
-    never_made = known.primary.provenance == Provenance.RESERVED and not known.unsettled
-    if never_made and read_at is not None and known.primary.held_from >= read_at >= run.now - FRESH_INDEX:
+    never_made = known.primary.provenance == Provenance.RESERVED and known.primary.exists_since is None
+    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, run.now)
+    if fresh and never_made and not known.tried:
         return read_at, None
     try:
         return None, run.client.mailbox(Address(known.primary.address))
@@ -137,7 +166,11 @@ def _take_or_leave(session: Session, known: _Known, primary: AddressRow | None, 
     if existing is Existing.ADOPT and known.view.profile.facts.get("workEmail") == primary.address:
         primary.provenance, primary.job_id, primary.exists_since = Provenance.ADOPTED, run.lease.job_id, run.now
         return None
-    return Held(f"{primary.address} exists already and was not made here: adopt it, free it, or state a workEmail")
+    return Held(_exists(Address(primary.address)))
+
+
+def _exists(address: Address) -> str:
+    return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
 
 
 def _observed(mailbox: Mailbox | None, primary: AddressRow | None, *, ours: bool) -> ObservedPerson:

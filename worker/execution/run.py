@@ -69,7 +69,7 @@ def _outcome(run: Run) -> Outcome:
     except MigaduError as error:
         if (kind := PAUSES.get(type(error))) is not None:
             return _pause(run, kind, error)
-        return outcome_of(error, run.now)
+        return outcome_of(error)
     except LimitReached as reached:
         return Waiting(run.now + reached.wait, "the call limit is reached")
     except LeaseLost:
@@ -124,7 +124,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
         row.updated_at, row.worker, row.lease_until = now, None, None
         _tell_groups(session, run, now)
         if row.state is JobState.DONE:
-            _end_pauses(session, row)
+            _end_pauses(session, row, now)
     run.execution.bell.ring_apply()
     run.execution.bell.ring_run()
 
@@ -134,12 +134,10 @@ def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
         case Done(note):
             row.state, row.reason = move(JOB_MOVES, row.state, JobState.DONE), note
             row.finished_at, row.failures, row.failing_since = now, 0, None
-        case Waiting(until, reason, failed):
+        case Waiting(until, reason):
             row.state, row.reason, row.run_at = move(JOB_MOVES, row.state, JobState.WAITING), reason, until
-            if failed:
-                _count_failure(row, now)
-        case Retry(reason, at_least):
-            _retry_later(run, row, reason, at_least, now)
+        case Retry():
+            _retry_later(run, row, outcome, now)
         case Held(reason, hold_id):
             row.state, row.reason, row.hold_id = move(JOB_MOVES, row.state, JobState.HELD), reason, hold_id
         case Parked(reason):
@@ -148,22 +146,19 @@ def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
             assert_never(outcome)
 
 
-def _retry_later(run: Run, row: JobRow, reason: str, at_least: timedelta, now: datetime) -> None:
+def _retry_later(run: Run, row: JobRow, retry: Retry, now: datetime) -> None:
     patience = run.execution.patience
-    _count_failure(row, now)
-    assert row.failing_since is not None
+    row.failures, row.failing_since = row.failures + 1, row.failing_since or now
     if now - row.failing_since >= patience.give_up_after:
         row.state = move(JOB_MOVES, row.state, JobState.PARKED)
-        row.reason = f"it failed {row.failures} times since {row.failing_since:%Y-%m-%d %H:%M} UTC; last: {reason}"
+        since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
+        row.reason = f"it failed {row.failures} times since {since}; last: {retry.reason}"
         return
     pause = min(patience.first * _GROWTH ** min(row.failures - 1, _LONGEST_EXPONENT), patience.longest)
-    row.state, row.reason = move(JOB_MOVES, row.state, JobState.WAITING), reason
-    row.run_at = now + max(pause, at_least)
-
-
-def _count_failure(row: JobRow, now: datetime) -> None:
-    row.failures += 1
-    row.failing_since = row.failing_since or now
+    if retry.look_at_once and row.failures == 1:
+        pause = timedelta(0)
+    row.state, row.reason = move(JOB_MOVES, row.state, JobState.WAITING), retry.reason
+    row.run_at = now + max(pause, retry.at_least)
 
 
 def _again(session: Session, row: JobRow, now: datetime) -> None:
@@ -194,9 +189,9 @@ def _tell_groups(session: Session, run: Run, now: datetime) -> None:
             jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)
 
 
-def _end_pauses(session: Session, row: JobRow) -> None:
+def _end_pauses(session: Session, row: JobRow, now: datetime) -> None:
     """A job that came through shows that the host answers again, and one that made a mailbox that there is room."""
-    pauses.end(session, PauseKind.THROTTLED)
-    pauses.end(session, PauseKind.ACCOUNT)
+    pauses.end(session, PauseKind.THROTTLED, now)
+    pauses.end(session, PauseKind.ACCOUNT, now)
     if any(step["operation"] == Operation.CREATE_MAILBOX for step in row.plan or ()):
-        pauses.end(session, PauseKind.CREATIONS)
+        pauses.end(session, PauseKind.CREATIONS, now)

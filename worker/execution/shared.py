@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 from worker.execution.calls import Secrets
+from worker.execution.domain import is_stale, read_domain
 from worker.execution.outcomes import Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import in_alias, settle
 from worker.intake.context import OPERATOR
-from worker.mail import Address, Alias
+from worker.mail import Address, Alias, domain_of
 from worker.migadu import NotFound
 from worker.planning.observed import ObservedShared
 from worker.planning.shared import plan_shared
@@ -25,6 +26,8 @@ _LOOK_AGAIN = timedelta(minutes=1)
 def run_shared(run: Run) -> Outcome:
     """Bring one shared address to what is desired. Raises MigaduError, LeaseLost."""
     address = Address(run.lease.subject.key)
+    if _was_foreign(run, address):
+        read_domain(run, domain_of(address))  # perhaps it was freed since
     with run.execution.database.write() as session:
         jobs.locked(session, run.lease)
         active = active_policy(session)
@@ -40,6 +43,13 @@ def run_shared(run: Run) -> Outcome:
             return Held(f"{address} is held by somebody else ({holder.role}), so it cannot be a shared address")
     seen_free_at, alias = _observe(run, address)
     return _carry_out(run, policy, wanted, (seen_free_at, alias))
+
+
+def _was_foreign(run: Run, address: Address) -> bool:
+    with run.execution.database.read() as session:
+        holder = addresses.held(session, address)
+        read_at = addresses.domain_read_at(session, domain_of(address))
+    return holder is not None and holder.role == Role.FOREIGN and is_stale(read_at, run.now)
 
 
 def _wait_for_creations(session: Session, run: Run, address: Address) -> Waiting | None:

@@ -70,7 +70,7 @@ def _record_failure(intake: Intake, failed: _Failed, now: datetime) -> None:
     with intake.database.write() as session:
         if failed.person_id is not None:
             _log.error("person could not be evaluated", person=failed.person_id, exc_info=error)
-            people.lock(session, failed.person_id).next_change_at = now + _PAUSE_OF_A_PERSON
+            _leave_alone(session, failed.person_id, now)
         elif failed.event_id is not None and (row := events.get(session, failed.event_id)) is not None:
             passing = isinstance(error, DatabaseFailure)  # two workers that met; the next try finds what the other made
             final = row.failures + 1 >= MOST_FAILURES
@@ -80,6 +80,13 @@ def _record_failure(intake: Intake, failed: _Failed, now: datetime) -> None:
             pause = timedelta(0) if passing else _PAUSE_AFTER_FAILURE * 2**row.failures
             reason = f"could not be applied: {type(error).__name__}"
             events.count_failure(session, row.id, reason=reason, retry_at=None if final else now + pause)
+
+
+def _leave_alone(session: Session, person_id: int, now: datetime) -> None:
+    """Let others go first: also where another policy made this person due, which by itself would stay so."""
+    person, policy = people.lock(session, person_id), active_policy(session)
+    person.next_change_at = now + _PAUSE_OF_A_PERSON
+    person.policy_hash = policy[0] if policy else ""
 
 
 def _apply_event(session: Session, intake: Intake, row: EventRow, now: datetime) -> int:

@@ -12,6 +12,7 @@ from worker.mail import Address
 from worker.planning.urgency import Urgency
 from worker.policy import (
     Access,
+    Existing,
     Missing,
     NoMailbox,
     NoUsableName,
@@ -32,6 +33,7 @@ from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind
 from worker.store.policies import active_policy
+from worker.store.states import JobState
 from worker.store.tables import PersonRow
 from worker.store.views import person_view
 
@@ -86,13 +88,8 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
         return view, False
     if addresses.domain_read_at(session, policy.organisation.domain) is None:
         return view, True
-    reservation = Reservation(
-        person_id=int(view.profile.key),
-        role=Role.IDENTITY if view.address else Role.PRIMARY,
-        reuse_after=policy.naming.reuse_after.length,
-    )
     try:
-        found = addresses.reserve_first_free(session, candidates(view.profile.facts, policy), reservation, now)
+        found = _reserve(session, view, policy, now)
     except (NoUsableName, UnknownDomain):
         return view, False  # the run says why, on the job
     if found is None:
@@ -100,6 +97,21 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
     if view.address is None:
         return replace(view, address=found), False
     return replace(view, identities=view.identities | {found}), False
+
+
+def _reserve(session: Session, view: PersonView, policy: Policy, now: datetime) -> Address | None:
+    """Reserve an address. One that exists at the host is passed over, stops the search or is taken: so the policy."""
+    facts, existing, joins = view.profile.facts, policy.joining.existing, view.address is None
+    reservation = Reservation(
+        person_id=int(view.profile.key),
+        role=Role.PRIMARY if joins else Role.IDENTITY,
+        reuse_after=policy.naming.reuse_after.length,
+        stop_at_foreign=joins and existing is not Existing.NEXT_NAME,
+    )
+    found = addresses.reserve_first_free(session, candidates(facts, policy), reservation, now)
+    if found is None and joins and existing is Existing.ADOPT and facts.get("workEmail"):
+        return addresses.claim_foreign(session, next(candidates(facts, policy)), int(view.profile.key))
+    return found
 
 
 def _read_domain_first(session: Session, row: PersonRow, policy: Policy, now: datetime) -> int:
@@ -130,11 +142,14 @@ def _refresh_person(
     cause: _Cause,
 ) -> int:
     wanted = wanted_hash(state, view.address)
-    if wanted == row.wanted_hash:
+    subject = Subject(SubjectKind.PERSON, view.profile.key)
+    outstanding = jobs.outstanding(session, subject)
+    # What a held job waits for may come with any event, also one that changes nothing of what is wanted.
+    waits_for_facts = outstanding is not None and outstanding.state is JobState.HELD and outstanding.hold_id is None
+    if wanted == row.wanted_hash and not (waits_for_facts and cause.event_id):
         return 0
     row.wanted_hash = wanted
-    subject = Subject(SubjectKind.PERSON, view.profile.key)
-    nothing_there = not view.mailbox_exists and jobs.outstanding(session, subject) is None
+    nothing_there = not view.mailbox_exists and outstanding is None
     nothing_wanted = isinstance(state, Untouched | NoMailbox) or (isinstance(state, WantedMailbox) and not state.create)
     if nothing_wanted and nothing_there:
         return 0

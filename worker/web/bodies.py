@@ -14,7 +14,7 @@ LARGEST = 1024 * 1024
 """Bytes of a body (`contracts.md` 3)."""
 _DRAINED = 8 * LARGEST
 """How much of a body that is too large is read and thrown away, so that its sender reads the answer and no reset."""
-_TIME_S = 30.0
+TIME_S = 30.0
 """How long a body may take to arrive."""
 _JSON = re.compile(r"application/(?:[\w.-]+\+)?json", re.ASCII)
 
@@ -25,27 +25,28 @@ class BodyLimit:
     What reads the body gets Problem 413 or 408 raised instead of the rest.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, time_s: float = TIME_S) -> None:
+        self._app, self._time_s = app, time_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its body bounded."""
-        bounded = _Bounded(receive).receive if scope["type"] == "http" else receive
+        bounded = _Bounded(receive, self._time_s).receive if scope["type"] == "http" else receive
         await self._app(scope, bounded, send)
 
 
 @dataclass(slots=True)
 class _Bounded:
     upstream: Receive
+    time_s: float
     seen: int = 0
     complete: bool = False
-    deadline: float = field(default_factory=lambda: asyncio.get_running_loop().time() + _TIME_S)
+    started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     async def receive(self) -> Message:
         if self.complete:
             return await self.upstream()
         message = await self._next()
-        if self.seen > LARGEST:
+        if self.seen > 9*LARGEST:
             while not self.complete and self.seen <= _DRAINED:
                 await self._next()
             raise Problem(413, f"the body is larger than {LARGEST:,} bytes", headers={"Connection": "close"})
@@ -53,10 +54,10 @@ class _Bounded:
 
     async def _next(self) -> Message:
         try:
-            async with asyncio.timeout_at(self.deadline):
+            async with asyncio.timeout_at(self.started + self.time_s):
                 message = await self.upstream()
         except TimeoutError:
-            late = f"the body did not arrive within {_TIME_S:.0f} seconds"
+            late = f"the body did not arrive within {self.time_s:g} seconds"
             raise Problem(408, late, headers={"Connection": "close"}) from None
         self.seen += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)

@@ -23,7 +23,9 @@ class Dismissal(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(default="dismissed by an operator", min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")
+    reason: str = Field(
+        default="dismissed by an operator", min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$"
+    )
 
 
 @router.get("")

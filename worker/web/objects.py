@@ -16,7 +16,7 @@ from worker.store.holds import Hold, list_holds
 from worker.store.jobs import JobFilter, Subject, SubjectKind
 from worker.store.policies import active_policy
 from worker.store.states import EventState
-from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PersonRow, StepRow
+from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PauseRow, PersonRow, StepRow
 
 JsonObject = dict[str, object]
 
@@ -207,10 +207,7 @@ def status_object(session: Session, now: datetime, *, schema: str | None) -> Jso
         "jobs": jobs.count(session),
         "people": people.count(session),
         "behindS": max((now - due_since).total_seconds(), 0.0) if due_since else 0.0,
-        "pauses": [
-            {"kind": row.kind, "since": instant(row.since), "until": instant(row.until), "reason": row.reason}
-            for row in pauses.all_of(session)
-        ],
+        "pauses": [_pause(row, now) for row in pauses.all_of(session)],
         "openHolds": [str(hold.id) for hold in list_holds(session)],
         "workers": [{"name": name, "seenAt": instant(seen_at)} for name, seen_at in workers.alive(session)],
         "policy": policy[0] if policy else None,
@@ -224,6 +221,17 @@ def _id(value: int | None) -> str | None:
 
 def _primary(held: Sequence[AddressRow]) -> str | None:
     return next((row.address for row in held if row.role == Role.PRIMARY), None)
+
+
+def _pause(row: PauseRow, now: datetime) -> JsonObject:
+    """Show a pause; one that is over stays until the first success after it."""
+    return {
+        "kind": row.kind,
+        "active": row.until > now,
+        "since": instant(row.since),
+        "until": instant(row.until),
+        "reason": row.reason,
+    }
 
 
 def _attempt(row: AttemptRow) -> JsonObject:

@@ -4,9 +4,11 @@ Addresses and names are written out: a case is checked against what the mail hos
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from worker.cli.demo.findings import Findings
 from worker.cli.demo.mail_host import ShownMailbox
+from worker.cli.output import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _future_hire(found: Findings) -> Case:
     return Case(
         "future-hire",
         not found.mail_host.knows("yuki.tanaka@example.org") and step == "create-mailbox",
-        f"Yūki Tanaka starts later: nothing is there yet, the mailbox is made at {at}",
+        f"Yūki Tanaka starts later: nothing is there yet, the mailbox comes on {at}",
     )
 
 
@@ -95,7 +97,7 @@ def _future_departure(found: Findings) -> Case:
     return Case(
         "future-departure",
         mailbox is not None and not mailbox.is_blocked and "block" in step,
-        f"Zoltán Szűcs works on until his last day: the mailbox is open, and blocked at {at}",
+        f"Zoltán Szűcs works on until his last day: the mailbox is open, and closes on {at}",
     )
 
 
@@ -127,5 +129,5 @@ def _next(found: Findings, name: str) -> tuple[str, str]:
     """Return when and what comes next for the only person of that name; empty texts if nothing does."""
     for person in found.upcoming:
         if person["name"] == name:
-            return str(person["nextChangeAt"]), str(person["nextStep"])
+            return moment(datetime.fromisoformat(str(person["nextChangeAt"]))), str(person["nextStep"])
     return "", ""

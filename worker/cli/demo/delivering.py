@@ -57,4 +57,8 @@ def _why(response: httpx.Response) -> str:
         problem = response.json()
     except ValueError:
         return "no reason given"
-    return str(problem.get("detail") or problem.get("title")) if isinstance(problem, dict) else "no reason given"
+    return (
+        str(problem.get("detail") or problem.get("title")).rstrip(".")
+        if isinstance(problem, dict)
+        else "no reason given"
+    )

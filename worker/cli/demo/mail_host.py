@@ -1,4 +1,4 @@
-"""What the mail host holds and what it was asked, as its own control tells it: the rim where its JSON becomes values."""
+"""What the mail host holds and what it was asked, as its control tells it: the rim where its JSON becomes values."""
 
 from dataclasses import dataclass
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 
 from worker.deployment import Deployment
 from worker.store import events, jobs, people
@@ -34,7 +35,7 @@ class Standing:
 
 def settle(deployment: Deployment, watch: Callable[[Standing], None], *, patience_s: float = PATIENCE_S) -> bool:
     """Wait until all is done that can be done now; False if nothing moved for too long. ``watch`` sees each look."""
-    seen: Standing | None = None
+    never, seen = Event(), None
     give_up_at = time.monotonic() + patience_s
     while True:
         standing = look(deployment)
@@ -45,7 +46,7 @@ def settle(deployment: Deployment, watch: Callable[[Standing], None], *, patienc
             seen, give_up_at = standing, time.monotonic() + patience_s
         if time.monotonic() >= give_up_at:
             return False
-        time.sleep(_LOOK_EVERY_S)
+        never.wait(_LOOK_EVERY_S)
 
 
 def look(deployment: Deployment) -> Standing:

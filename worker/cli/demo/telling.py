@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from worker.cli.demo.delivering import Answer
 from worker.cli.demo.settling import Standing
+from worker.cli.output import clean
 
 
 class Telling:
@@ -33,7 +34,7 @@ class Telling:
 
     def say(self, sentence: str) -> None:
         """Tell one thing, on a line of its own."""
-        self._console.print(sentence, markup=False)
+        self._console.print(clean(sentence), markup=False)
 
     def day(self, day: int, last: int) -> None:
         """Begin a day; without days in the plural nothing is said of them."""

@@ -73,7 +73,9 @@ def _unfinished(found: Findings) -> Iterator[Problem]:
     for job in found.jobs:
         if job["state"] != JobState.DONE:
             needs_person = job["state"] in (JobState.HELD, JobState.PARKED)
-            yield Problem(f"job {job['id']} ({subject_of(job, found)}) is {job['state']}: {job['reason']}", needs_person)
+            yield Problem(
+                f"job {job['id']} ({subject_of(job, found)}) is {job['state']}: {job['reason']}", needs_person
+            )
 
 
 def subject_of(job: JsonObject, found: Findings) -> str:

@@ -1,0 +1,149 @@
+"""Events through the API: CloudEvents in each mode of the HTTP binding, as the token's source."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.test_web_server import Office, joined, on_sqlite, problem, served
+from worker.store import events
+from worker.store.tables import EventRow
+from worker.store.tokens import Role
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+BINARY = {
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "evt-1",
+    "ce-source": "urn:example:hr",
+    "ce-type": "person.joined",
+    "ce-subject": "E1",
+    "ce-time": "2026-11-20T09:00:00Z",
+}
+
+
+@pytest.fixture
+def office(migrated_url: str, tmp_path: Path) -> Iterator[Office]:
+    """A served deployment, on each engine."""
+    with served(migrated_url, tmp_path) as one:
+        yield one
+
+
+def send(office: Office, body: object, headers: dict[str, str], source: str = "payroll") -> httpx.Response:
+    """Send events with a sender's token."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return office.http.post("/api/v1/events", content=content, headers=office.token(Role.SOURCE, source) | headers)
+
+
+def kept(office: Office, answer: httpx.Response) -> EventRow:
+    """Return the first event that an answer names."""
+    with office.deployment.database.read() as session:
+        row = events.get(session, int(answer.json()["events"][0]["id"]))
+        assert row is not None
+        return row
+
+
+@on_sqlite
+@pytest.mark.parametrize("content_type", [STRUCTURED, f"{STRUCTURED}; charset=UTF-8", "application/json"])
+def test_one_event_is_accepted_as_the_sources_own(office: Office, content_type: str) -> None:
+    """Structured mode, and plain JSON for senders that know no other: the token says whose event it is."""
+    answer = send(office, joined(), {"content-type": content_type})
+
+    assert answer.status_code == 202
+    assert kept(office, answer).source == "payroll"
+
+
+@on_sqlite
+def test_a_batch_is_accepted_as_a_whole(office: Office) -> None:
+    """Batch mode gives a receipt for each event."""
+    answer = send(office, [joined(1), joined(2)], {"content-type": BATCH})
+
+    assert [receipt["duplicate"] for receipt in answer.json()["events"]] == [False, False]
+
+
+def test_binary_mode_means_the_same_as_structured(office: Office) -> None:
+    """Attributes from headers and data from the body fold into the same event."""
+    answer = send(office, joined()["data"], BINARY)
+
+    assert answer.status_code == 202
+    assert kept(office, answer).document == joined() | {"datacontenttype": "application/json"}
+
+
+@on_sqlite
+def test_binary_mode_needs_no_data(office: Office) -> None:
+    """An event that says everything in its attributes has an empty body."""
+    answer = send(office, b"", BINARY | {"ce-type": "person.left"})
+
+    assert answer.status_code == 202
+    assert "data" not in kept(office, answer).document
+
+
+@on_sqlite
+def test_values_of_headers_are_decoded(office: Office) -> None:
+    """Percent signs and quoted strings of the binding are resolved, and no header stands for the data."""
+    headers = {"ce-subject": "%C5%81%C3%B3d%C5%BA%20%22E1%22", "ce-id": '"evt \\"1\\""', "ce-data": "x"}
+    answer = send(office, joined()["data"], BINARY | headers)
+
+    row = kept(office, answer)
+    assert (row.subject, row.ce_id) == ('Łódź "E1"', 'evt "1"')
+    assert row.document["data"] == joined()["data"]
+
+
+WRONG: dict[str, tuple[object, dict[str, str], str]] = {
+    "a list in structured mode": ([joined()], {"content-type": STRUCTURED}, "in structured mode the body must be one"),
+    "an object in batch mode": (joined(), {"content-type": BATCH}, "in batch mode the body must be a list"),
+    "an empty batch": ([], {"content-type": BATCH}, "the body must hold 1 to 100 events"),
+    "a list as data": ([{}], BINARY, "in binary mode the body must be one object"),
+    "broken encoding": ({}, BINARY | {"ce-subject": "%FF"}, "a header that begins with ce- is not percent-encoded"),
+    "broken JSON": (b"{", BINARY, "the body is not valid JSON"),
+    "a missing attribute": (
+        {},
+        {k: v for k, v in BINARY.items() if k != "ce-subject"},
+        "The event is refused: subject",
+    ),
+    "an invisible character": ({}, BINARY | {"ce-subject": "%00"}, "The event is refused: subject"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_follows_no_mode_is_told_and_kept(office: Office, name: str) -> None:
+    """400 with one sentence, and a record of what came."""
+    body, headers, sentence = WRONG[name]
+    answer = send(office, body, headers)
+
+    assert problem(answer, 400)["detail"].startswith(sentence)
+    assert kept(office, answer).reason == answer.json()["detail"]
+
+
+@on_sqlite
+def test_an_attribute_that_is_sent_twice_is_refused(office: Office) -> None:
+    """Nobody guesses which of two values was meant."""
+    headers: Any = [*office.token(Role.SOURCE, "payroll").items(), *BINARY.items(), ("ce-id", "evt-2")]
+    told = problem(office.http.post("/api/v1/events", content=b"{}", headers=headers), 400)
+
+    assert told["detail"] == "a header that begins with ce- is given twice"
+
+
+@on_sqlite
+def test_other_content_is_415(office: Office) -> None:
+    """Binary mode carries JSON only."""
+    assert problem(send(office, b"<x/>", BINARY | {"content-type": "text/xml"}), 415)
+
+
+@on_sqlite
+def test_nobody_speaks_as_the_operator(office: Office) -> None:
+    """A sender's token that names the operator's own source would outrank every source, and is refused."""
+    assert problem(send(office, joined(), {"content-type": STRUCTURED}, source="operator"), 403)
+    assert office.count("events") == 0
+
+
+@on_sqlite
+def test_a_body_is_not_read_for_a_stranger(office: Office) -> None:
+    """Whoever has no token is told so, whatever the body."""
+    answer = office.http.post("/api/v1/events", content=b"{", headers={"content-type": STRUCTURED})
+
+    assert problem(answer, 401)

@@ -1,0 +1,70 @@
+"""Every command under its name."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Literal
+
+import typer
+
+from worker.cli.commands import (
+    database,
+    doctor,
+    holds,
+    init,
+    jobs,
+    people,
+    plan,
+    policy,
+    running,
+    submit,
+    tokens,
+    why,
+)
+
+_DEMO = "worker.cli.demo"
+
+
+def application() -> typer.Typer:
+    """Return the application with all commands."""
+    app = typer.Typer(
+        name="mailroster",
+        help="Keeps an organisation's Migadu mailboxes in step with its roster.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=_markup(),
+        add_completion=False,
+    )
+    for name, command in _alone().items():
+        app.command(name)(command)
+    for group in (database, jobs, people, policy, holds, tokens):
+        app.add_typer(group.commands(), rich_help_panel=None)
+    return app
+
+
+def _alone() -> dict[str, Callable[..., None]]:
+    return {
+        **_demo(),
+        "init": init.init,
+        "up": running.up,
+        "serve": running.serve,
+        "worker": running.worker,
+        "sandbox": running.sandbox,
+        "submit": submit.submit,
+        "plan": plan.plan,
+        "why": why.why,
+        "doctor": doctor.doctor,
+    }
+
+
+def _demo() -> dict[str, Callable[..., None]]:
+    if find_spec(_DEMO) is None:
+        return {}
+    command: Callable[..., None] = import_module(f"{_DEMO}.command").demo
+    return {"demo": command}
+
+
+def _markup() -> Literal["rich"] | None:
+    # Help and usage errors are framed on a terminal only: elsewhere they are plain lines.
+    return "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None

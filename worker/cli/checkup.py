@@ -1,0 +1,130 @@
+"""A checkup of a deployment: a finding for each thing it needs, in the order in which they need one another."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from worker.cli.failed import Failed
+from worker.cli.opening import require_schema
+from worker.cli.sentences import FORESEEN, sentence
+from worker.deployment import Deployment, NotConfigured, read_policy
+from worker.execution.look import UnknownMailDomain, count_mailboxes
+from worker.migadu import AccountRefused
+from worker.policy import PolicyInvalid
+from worker.settings import Settings, SettingsInvalid, load_settings, without_password
+from worker.store import workers
+from worker.store.policies import active_policy
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    ok: bool
+    said: str
+    mend: str | None = None
+    """What to do about it; None where nothing is broken."""
+
+
+def checkup() -> list[Finding]:
+    """Check everything, and never raise for what is broken."""
+    try:
+        settings = load_settings()
+    except SettingsInvalid as error:
+        return [Finding("settings", ok=False, said=str(error), mend="correct the variable, or take it away")]
+    with closing(Deployment(settings)) as deployment:
+        return [Finding("settings", ok=True, said="every variable is known and valid"), *_of(deployment)]
+
+
+def _of(deployment: Deployment) -> Iterator[Finding]:
+    settings = deployment.settings
+    yield _checked("database", lambda: _database(deployment), "check MAILROSTER_DATABASE_URL and that it runs")
+    yield _checked("schema", lambda: _schema(deployment), "run `mailroster db upgrade`")
+    yield _checked("broker", lambda: _broker(settings), "check MAILROSTER_BROKER_URL and that it runs")
+    yield _checked("worker", lambda: _worker(deployment), "start `mailroster up` or `mailroster worker`")
+    yield _checked("policy", lambda: _policy(deployment), "`mailroster policy check` names each fault with its line")
+    yield _checked("sources", lambda: _sources(deployment), "correct the sources file, or set the variable it names")
+    yield from _mail_host(deployment)
+
+
+def _checked(check: str, look: Callable[[], str], mend: str) -> Finding:
+    try:
+        return Finding(check, ok=True, said=look())
+    except FORESEEN as error:
+        return Finding(check, ok=False, said=sentence(error), mend=mend)
+
+
+def _database(deployment: Deployment) -> str:
+    if not deployment.database.is_sqlite:
+        with deployment.database.read() as session:
+            session.connection()
+    return without_password(deployment.settings.database_url)
+
+
+def _schema(deployment: Deployment) -> str:
+    require_schema(deployment.database)
+    return "as this program needs it"
+
+
+def _broker(settings: Settings) -> str:
+    from worker.cli.broker import answering  # noqa: PLC0415 - Celery takes long to import
+
+    answers, shown = answering(settings), without_password(settings.broker_url)
+    if answers is None:
+        return f"{shown}, within one process"
+    if not answers():
+        raise Failed(f"{shown} does not answer")
+    return f"{shown} answers"
+
+
+def _worker(deployment: Deployment) -> str:
+    require_schema(deployment.database)
+    with deployment.database.read() as session:
+        alive = workers.alive(session)
+    if not alive:
+        raise Failed("no worker was seen lately")
+    return f"{len(alive)} seen lately: {', '.join(name for name, _ in alive)}"
+
+
+def _policy(deployment: Deployment) -> str:
+    policy, _ = read_policy(deployment.settings.policy)
+    said = f"{deployment.settings.policy} is valid, for {policy.organisation.domain}"
+    try:
+        require_schema(deployment.database)
+        with deployment.database.read() as session:
+            active = active_policy(session)
+    except FORESEEN:
+        return said
+    if active is not None and active[0] != policy.hash:
+        return f"{said}; another version is active until a worker starts again"
+    return said
+
+
+def _sources(deployment: Deployment) -> str:
+    if not deployment.settings.sources.exists():
+        return f"there is no {deployment.settings.sources}: only operators, `submit` and the API tell of people"
+    return f"{len(deployment.sources.by_name)}: {', '.join(sorted(deployment.sources.by_name)) or 'none'}"
+
+
+def _mail_host(deployment: Deployment) -> Iterator[Finding]:
+    """Ask for the mailboxes of the policy's domain: one call that proves address, credentials and domain."""
+    mend_credentials = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
+    try:
+        deployment.require_credentials()
+        domain = read_policy(deployment.settings.policy)[0].organisation.domain
+        number = count_mailboxes(deployment.execution, domain)
+    except UnknownMailDomain as error:
+        yield Finding("mail host", ok=True, said=f"{deployment.settings.migadu_url} accepts the credentials")
+        yield Finding("domain", ok=False, said=str(error), mend="correct [organisation].domain, or add it at the host")
+    except AccountRefused as error:
+        yield Finding("mail host", ok=False, said=sentence(error), mend=mend_credentials)
+    except PolicyInvalid:
+        yield Finding("mail host", ok=False, said="not asked: no valid policy names a domain", mend="mend the policy")
+    except NotConfigured as error:
+        yield Finding("mail host", ok=False, said=str(error), mend=mend_credentials)
+    except FORESEEN as error:
+        yield Finding("mail host", ok=False, said=sentence(error), mend="check MAILROSTER_MIGADU_URL, or try later")
+    else:
+        yield Finding("mail host", ok=True, said=f"{deployment.settings.migadu_url} accepts the credentials")
+        yield Finding("domain", ok=True, said=f"{domain}, {number} mailboxes")

@@ -1,0 +1,109 @@
+"""``jobs``: look at them, run one again, give one up."""
+
+from typing import Annotated
+
+import typer
+
+from worker.cli.failed import Failed
+from worker.cli.opening import actor, opened
+from worker.cli.options import Json
+from worker.cli.output import say, show_json, show_table
+from worker.cli.steps import show_step
+from worker.cli.whom import person_meant
+from worker.execution import verbs
+from worker.store import jobs
+from worker.store.database import Session
+from worker.store.jobs import JobFilter, SubjectKind
+from worker.store.states import JobState
+from worker.store.steps import attempts_of, of_job, to_step
+from worker.store.tables import JobRow, PersonRow
+from worker.web.objects import job_detail, job_object, listing
+
+JobId = Annotated[int, typer.Argument(metavar="ID")]
+NEEDS_A_PERSON = (JobState.HELD, JobState.PARKED)
+
+
+def commands() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="jobs", help="Jobs: one subject's way to what it should have.", no_args_is_help=True)
+    group.command("list")(list_jobs)
+    group.command()(show)
+    group.command()(retry)
+    group.command()(dismiss)
+    return group
+
+
+def list_jobs(
+    *,
+    state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
+    person: Annotated[str | None, typer.Option(metavar="PERSON", help="Only jobs of this person.")] = None,
+    after: Annotated[int, typer.Option(metavar="ID", help="Only jobs behind this one.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """List jobs, oldest first."""
+    with opened() as deployment, deployment.database.read() as session:
+        person_id = person_meant(session, person).id if person else None
+        wanted = JobFilter(states=tuple(state or ()), person_id=person_id)
+        rows = jobs.page(session, wanted, after=after, limit=limit + 1)
+        if as_json:
+            show_json(listing("jobs", [job_object(row) for row in rows], limit=limit))
+            return
+        shown = [(row.id, subject_of(session, row), row.state.value, row.run_at, row.reason) for row in rows[:limit]]
+    show_table(("id", "subject", "state", "run at", "why"), shown, empty="There are no such jobs.")
+    if len(rows) > limit:
+        say(f"There are more: --after {rows[limit - 1].id}")
+
+
+def show(job_id: JobId, *, as_json: Json = False) -> None:
+    """Show a job with its calls. Exits with 3 if it is held or parked: then it needs a person."""
+    with opened() as deployment, deployment.database.read() as session:
+        row = jobs.get(session, job_id)
+        if row is None:
+            raise Failed(f"there is no job {job_id}")
+        if as_json:
+            show_json(job_detail(session, row))
+        else:
+            _show(session, row)
+    if row.state in NEEDS_A_PERSON:
+        raise typer.Exit(3)
+
+
+def retry(job_id: JobId) -> None:
+    """Have a waiting, held or parked job run now. What a brake stopped is approved with `mailroster holds approve`."""
+    with opened(ringing=True) as deployment:
+        verbs.retry(deployment.database, deployment.clock, deployment.bell, job_id, actor())
+    say(f"job {job_id} is queued")
+
+
+def dismiss(
+    job_id: JobId,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "dismissed by an operator",
+) -> None:
+    """Give a job up. The next event about its subject makes a new one."""
+    with opened(ringing=True) as deployment:
+        verbs.dismiss(deployment.database, deployment.clock, deployment.bell, job_id, actor(), reason=reason)
+    say(f"job {job_id} is dismissed")
+
+
+def subject_of(session: Session, row: JobRow) -> str:
+    """Return whom or what a job is about, in words."""
+    if row.person_id is None:
+        return f"{row.subject_key} (domain)" if row.subject_kind == SubjectKind.DOMAIN else row.subject_key
+    person = session.get(PersonRow, row.person_id)
+    return person.name if person is not None and person.name else f"person {row.person_id}"
+
+
+def _show(session: Session, row: JobRow) -> None:
+    say(f"job {row.id}: {subject_of(session, row)}, {row.state.value}", style="bold")
+    if row.reason:
+        say(f"  {row.reason}")
+    for step in of_job(session, row.id):
+        show_step(to_step(step), f"{step.state.value}{f' ({step.reason})' if step.reason else ''}")
+    attempts = attempts_of(session, row.id)
+    show_table(
+        ("at", "call", "answer", "seconds"),
+        [(each.started_at, each.operation, each.failure or each.status, f"{each.duration_s:.2f}") for each in attempts],
+        empty="  no calls were made",
+    )

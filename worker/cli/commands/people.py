@@ -1,0 +1,130 @@
+"""``people``: look at them, and an operator's own statements about them."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from worker.cli.opening import actor, opened
+from worker.cli.options import Json, Who
+from worker.cli.output import moment, say, show_json, show_table
+from worker.cli.whom import person_meant
+from worker.events import EventType
+from worker.intake import state_of_person
+from worker.store import people
+from worker.store.tables import PersonRow
+from worker.web.objects import JsonObject, listing, person_detail, person_objects
+
+
+def commands() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="people", help="People on the roster.", no_args_is_help=True)
+    group.command("list")(list_people)
+    group.command()(show)
+    group.command()(leave)
+    group.command()(suspend)
+    group.command()(resume)
+    return group
+
+
+def list_people(
+    *,
+    after: Annotated[int, typer.Option(metavar="ID", help="Only people behind this one.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """List people with their addresses and what comes next."""
+    with opened() as deployment, deployment.database.read() as session:
+        rows = people.page(session, after=after, limit=limit + 1)
+        shown = person_objects(session, rows)
+    if as_json:
+        show_json(listing("people", shown, limit=limit))
+        return
+    columns = ("id", "name", "phase", "address", "next")
+    show_table(columns, [_line(*each) for each in zip(rows[:limit], shown, strict=False)], empty="Nobody is known yet.")
+    if len(rows) > limit:
+        say(f"There are more: --after {rows[limit - 1].id}")
+
+
+def show(who: Who, *, as_json: Json = False) -> None:
+    """Show a person: facts and who stated them, addresses, groups, what comes next."""
+    with opened() as deployment, deployment.database.read() as session:
+        row = person_meant(session, who)
+        detail = person_detail(session, row, deployment.sources.precedence, personal=True)
+        if as_json:
+            show_json(detail)
+        else:
+            _show(row, detail)
+
+
+def leave(
+    who: Who,
+    *,
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last working day.")
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Block at once, whatever the dates.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say that a person leaves: on a day, or now. It outranks what every source says of it until they join again."""
+    if on is None and not now:
+        raise typer.BadParameter("say when: --on DATE, or --now")
+    told: dict[str, object] = {"immediate": True} if now else {}
+    if on is not None:
+        told["lastWorkingDay"] = date.isoformat(on.date())
+    _state(who, EventType.LEFT, told, as_json=as_json)
+
+
+def suspend(who: Who, *, as_json: Json = False) -> None:
+    """Close a person's mailbox for them, without a departure and without touching the mail."""
+    _state(who, EventType.SUSPENDED, {}, as_json=as_json)
+
+
+def resume(who: Who, *, as_json: Json = False) -> None:
+    """Open a suspended mailbox again."""
+    _state(who, EventType.RESUMED, {}, as_json=as_json)
+
+
+def _state(who: str, statement: EventType, told: dict[str, object], *, as_json: bool) -> None:
+    with opened(ringing=True) as deployment:
+        with deployment.database.read() as session:
+            row = person_meant(session, who)
+        receipt = state_of_person(deployment.intake, row.id, statement, data=told, actor=actor())
+    if as_json:
+        show_json({"event": str(receipt.id), "person": str(row.id)})
+    else:
+        say(f"event {receipt.id}: {statement.value} of {row.name or f'person {row.id}'} is accepted")
+
+
+def _line(row: PersonRow, shown: JsonObject) -> tuple[object, ...]:
+    return row.id, row.name, row.phase, shown["address"], _next(row)
+
+
+def _next(row: PersonRow) -> str | None:
+    if row.next_change_at is None:
+        return None
+    return f"{row.next_step or 'a look'} at {moment(row.next_change_at)}"
+
+
+def _show(row: PersonRow, detail: JsonObject) -> None:
+    say(f"{row.name or 'no name'} (person {row.id}): {row.phase or 'unknown'}", style="bold")
+    if row.next_change_at:
+        say(f"  next: {_next(row)}")
+    facts = detail["facts"]
+    assert isinstance(facts, dict)
+    rows = [(name, _value(fact), fact["source"], fact["since"]) for name, fact in facts.items()]
+    show_table(("fact", "value", "source", "since"), rows, empty="  no facts")
+    ledger = detail["addresses"]
+    assert isinstance(ledger, list)
+    held = [(each["address"], each["role"], each["provenance"], each["heldFrom"], each["heldTo"]) for each in ledger]
+    say()
+    show_table(("address", "as", "by", "from", "to"), held, empty="no addresses")
+    groups = detail["groups"]
+    assert isinstance(groups, list)
+    say()
+    say(f"groups: {', '.join(groups) or 'none'}")
+
+
+def _value(fact: JsonObject) -> object:
+    value = fact.get("value")
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,52 @@
+"""``policy``: check a policy file, and its schema for editors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.options import Json
+from worker.cli.output import say, show_json, warn
+from worker.deployment import read_policy
+from worker.policy import PolicyInvalid, policy_schema
+from worker.settings import load_settings
+
+
+def commands() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="policy", help="The policy file: what people should have.", no_args_is_help=True)
+    group.command()(check)
+    group.command()(schema)
+    return group
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Else the configured policy.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Check a policy file; every fault is told with its line, its key and the reason."""
+    path = file or load_settings().policy
+    try:
+        policy, _ = read_policy(path)
+    except PolicyInvalid as invalid:
+        _show_problems(path, invalid, as_json=as_json)
+        raise typer.Exit(1) from invalid
+    if as_json:
+        show_json({"file": str(path), "valid": True, "hash": policy.hash, "problems": []})
+    else:
+        say(f"{path} is valid: {policy.organisation.domain}, policy {policy.hash[:12]}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of the policy file."""
+    show_json(policy_schema())
+
+
+def _show_problems(path: Path, invalid: PolicyInvalid, *, as_json: bool) -> None:
+    if as_json:
+        problems = [{"line": each.line, "key": each.key, "reason": each.reason} for each in invalid.problems]
+        show_json({"file": str(path), "valid": False, "hash": None, "problems": problems})
+        return
+    for problem in invalid.problems:
+        warn(f"{path}: {problem}")

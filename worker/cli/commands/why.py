@@ -1,0 +1,98 @@
+"""``why``: one person's whole story."""
+
+from collections.abc import Mapping
+from datetime import datetime  # noqa: TC003 - used as others are; no other module here hides imports
+from zoneinfo import ZoneInfo
+
+import typer
+
+from worker.cli.commands.jobs import NEEDS_A_PERSON
+from worker.cli.opening import opened
+from worker.cli.options import Json, Who
+from worker.cli.output import moment, say, show_json
+from worker.cli.steps import show_step
+from worker.cli.whom import person_meant
+from worker.policy import load_policy
+from worker.policy.instants import zone_of
+from worker.roster import profile
+from worker.store import addresses, events, jobs, people, steps
+from worker.store.database import Session
+from worker.store.jobs import JobFilter
+from worker.store.policies import active_policy
+from worker.store.tables import EventRow, JobRow, PersonRow
+from worker.web.objects import JsonObject, job_detail, person_detail
+
+_MOST_JOBS = 10_000
+
+
+def why(who: Who, *, as_json: Json = False) -> None:
+    """Tell one person's whole story in order: events, decisions, jobs with their calls, what comes next and when.
+
+    Exits with 3 if a job of theirs is held or parked: then it needs a person.
+    """
+    with opened() as deployment, deployment.database.read() as session:
+        row = person_meant(session, who)
+        told = jobs.page(session, JobFilter(person_id=row.id), after=0, limit=_MOST_JOBS)
+        zone = _zone(session, row, deployment.sources.precedence)
+        if as_json:
+            detail = person_detail(session, row, deployment.sources.precedence, personal=True)
+            story = {"jobs": [job_detail(session, job) for job in told], "zone": zone.key, "next": _then(row, zone)}
+            show_json(detail | story)
+        else:
+            _tell(session, row, told, zone)
+    if any(job.state in NEEDS_A_PERSON for job in told):
+        raise typer.Exit(3)
+
+
+def _zone(session: Session, row: PersonRow, precedence: Mapping[str, int]) -> ZoneInfo:
+    active = active_policy(session)
+    otherwise = load_policy(active[1]).organisation.timezone if active else "UTC"
+    return zone_of(profile(people.load(session, row.id), precedence).facts, otherwise)
+
+
+def _then(row: PersonRow, zone: ZoneInfo) -> JsonObject | None:
+    if row.next_change_at is None:
+        return None
+    return {"step": row.next_step, "at": row.next_change_at.astimezone(zone).isoformat()}
+
+
+def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) -> None:
+    say(f"{row.name or 'no name'} (person {row.id}): {row.phase or 'unknown'}", style="bold")
+    chapters: list[tuple[datetime, EventRow | JobRow]] = [
+        *((each.received_at, each) for each in events.of_person(session, row.id)),
+        *((each.created_at, each) for each in told),
+    ]
+    for at, each in sorted(chapters, key=lambda chapter: chapter[0]):
+        say()
+        if isinstance(each, EventRow):
+            _tell_event(each, moment(at, zone), zone)
+        else:
+            _tell_job(session, each, moment(at, zone))
+    say()
+    say(f"Groups: {', '.join(sorted(addresses.memberships(session, row.id))) or 'none'}")
+    if row.next_change_at is None:
+        say("Next: nothing changes by time alone.")
+    else:
+        say(f"Next: {row.next_step or 'a look'} at {moment(row.next_change_at, zone)}")
+
+
+def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:
+    say(f"{at}: {row.source} says {row.type} (event {row.id}), {row.state.value}", style="bold")
+    if row.time is not None and row.time != row.received_at:
+        say(f"  happened {moment(row.time, zone)}")
+    stated = row.document.get("data")
+    for name, value in stated.items() if isinstance(stated, dict) else ():
+        say(f"  {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    if row.reason:
+        say(f"  {row.reason}")
+
+
+def _tell_job(session: Session, job: JobRow, at: str) -> None:
+    cause = f"event {job.event_id}" if job.event_id else "time, a policy or the mail host"
+    say(f"{at}: job {job.id} because of {cause}, {job.state.value}", style="bold")
+    if job.reason:
+        say(f"  {job.reason}")
+    for row in steps.of_job(session, job.id):
+        show_step(steps.to_step(row), row.state.value)
+    made = len(steps.attempts_of(session, job.id))
+    say(f"  {made} {'call' if made == 1 else 'calls'} made")

@@ -1,0 +1,70 @@
+"""What may go wrong without a fault of ours, and the sentence for each."""
+
+from typing import Final
+
+from worker.cli.failed import Failed
+from worker.clock import ClockInvalid
+from worker.deployment import NotConfigured
+from worker.execution.look import UnknownMailDomain
+from worker.execution.preview import NothingToPreviewBy
+from worker.execution.verbs import VerbRefused
+from worker.intake import EventsRefused
+from worker.intake.statements import UnknownPerson
+from worker.migadu import MigaduError
+from worker.policy import PolicyInvalid
+from worker.settings import SettingsInvalid
+from worker.sources import SourcesInvalid
+from worker.store.calls import LimitReached
+from worker.store.database import DatabaseFailure
+from worker.store.schema import SchemaOutdated
+
+FORESEEN: Final = (
+    Failed,
+    ClockInvalid,
+    DatabaseFailure,
+    EventsRefused,
+    LimitReached,
+    MigaduError,
+    NotConfigured,
+    NothingToPreviewBy,
+    OSError,
+    PolicyInvalid,
+    SchemaOutdated,
+    SettingsInvalid,
+    SourcesInvalid,
+    UnknownMailDomain,
+    UnknownPerson,
+    VerbRefused,
+)
+"""What may go wrong without a fault of ours: told in a sentence, never with a traceback."""
+
+
+def sentence(error: Exception) -> str:
+    """Return what a person should read of an error that was foreseen. Holds no secret."""
+    match error:
+        case DatabaseFailure():
+            said = _of_the_driver(error)
+        case LimitReached():
+            said = f"the call limit is reached: try again in {error.wait.total_seconds():.0f} s"
+        case MigaduError():
+            said = f"{error} {error.excerpt}".strip()
+        case PolicyInvalid():
+            said = f"the policy is invalid: {error}"
+        case EventsRefused():
+            said = "nothing was accepted: " + "\n".join(error.reasons)
+        case OSError():
+            said = _of_the_system(error)
+        case _:
+            said = str(error)
+    return said
+
+
+def _of_the_driver(error: DatabaseFailure) -> str:
+    """Return what the driver says, not the statement; its first line names host, file or table."""
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return f"the database cannot be used: {said[0] if said else type(error).__name__}"
+
+
+def _of_the_system(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror or error}"

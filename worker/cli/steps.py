@@ -1,0 +1,37 @@
+"""A step, shown: what it does to which object, before and after per field."""
+
+from collections.abc import Iterator
+
+from worker.cli.output import say
+from worker.mail import FieldValue
+from worker.planning.step import Step
+
+
+def show_step(step: Step, state: str | None = None) -> None:
+    """Print a step and the fields it changes."""
+    of = f" of {step.mailbox}" if step.mailbox else ""
+    say(f"  {step.operation.value} {step.target}{of}{f': {state}' if state else ''}")
+    for line in _changes(step):
+        say(f"      {line}")
+
+
+def _changes(step: Step) -> Iterator[str]:
+    for name in sorted({*step.before, *step.after}):
+        if name not in step.after:
+            yield f"{name}: {_written(step.before[name])} -> gone"
+        elif name in step.before:
+            yield f"{name}: {_written(step.before[name])} -> {_written(step.after[name])}"
+        else:
+            yield f"{name}: {_written(step.after[name])}"
+
+
+def _written(value: FieldValue) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(map(str, value)) or "nobody"
+        case _:
+            return repr(value) if value == "" else str(value)
