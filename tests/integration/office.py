@@ -82,6 +82,7 @@ class Office:
 
     def close(self) -> None:
         """Close every connection."""
+        print([(a.operation,a.status,a.failure) for a in self.attempts() if a.failure and a.status is None], self.outstanding(), [(e.id,e.state,e.reason) for e in self.events() if e.state!='applied'])
         self._control.close()
         self.clients.close()
 

@@ -10,10 +10,13 @@ from worker.cli.sentences import FORESEEN, sentence
 from worker.deployment import Deployment, NotConfigured, read_policy
 from worker.execution.look import UnknownMailDomain, count_mailboxes
 from worker.migadu import AccountRefused
-from worker.policy import PolicyInvalid
+from worker.policy import PolicyInvalid, load_policy
 from worker.settings import Settings, SettingsInvalid, load_settings, without_password
 from worker.store import workers
 from worker.store.policies import active_policy
+
+_CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
+_NOT_ACTIVE = "another version is active until a worker starts again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,11 @@ def _of(deployment: Deployment) -> Iterator[Finding]:
     yield _checked("schema", lambda: _schema(deployment), "run `mailroster db upgrade`")
     yield _checked("broker", lambda: _broker(settings), "check MAILROSTER_BROKER_URL and that it runs")
     yield _checked("worker", lambda: _worker(deployment), "start `mailroster up` or `mailroster worker`")
-    yield _checked("policy", lambda: _policy(deployment), "`mailroster policy check` names each fault with its line")
+    yield _checked(
+        "policy",
+        lambda: _policy(deployment),
+        "write one with `mailroster init`; `mailroster policy check` names each fault",
+    )
     yield _checked("sources", lambda: _sources(deployment), "correct the sources file, or set the variable it names")
     yield from _mail_host(deployment)
 
@@ -88,17 +95,12 @@ def _worker(deployment: Deployment) -> str:
 
 
 def _policy(deployment: Deployment) -> str:
-    policy, _ = read_policy(deployment.settings.policy)
-    said = f"{deployment.settings.policy} is valid, for {policy.organisation.domain}"
-    try:
-        require_schema(deployment.database)
-        with deployment.database.read() as session:
-            active = active_policy(session)
-    except FORESEEN:
-        return said
-    if active is not None and active[0] != policy.hash:
-        return f"{said}; another version is active until a worker starts again"
-    return said
+    path, active = deployment.settings.policy, _active(deployment)
+    if active is not None and not path.exists():
+        return f"there is no {path} here, and policy {active[0][:12]} is active"
+    policy, _ = read_policy(path)
+    newer = active is not None and active[0] != policy.hash
+    return f"{path} is valid, for {policy.organisation.domain}" + (f"; {_NOT_ACTIVE}" if newer else "")
 
 
 def _sources(deployment: Deployment) -> str:
@@ -109,22 +111,41 @@ def _sources(deployment: Deployment) -> str:
 
 def _mail_host(deployment: Deployment) -> Iterator[Finding]:
     """Ask for the mailboxes of the policy's domain: one call that proves address, credentials and domain."""
-    mend_credentials = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
+    url = deployment.settings.migadu_url
     try:
         deployment.require_credentials()
-        domain = read_policy(deployment.settings.policy)[0].organisation.domain
+    except NotConfigured as error:
+        yield Finding("mail host", ok=False, said=str(error), mend=_CREDENTIALS)
+        return
+    try:
+        domain = _domain(deployment)
         number = count_mailboxes(deployment.execution, domain)
     except UnknownMailDomain as error:
-        yield Finding("mail host", ok=True, said=f"{deployment.settings.migadu_url} accepts the credentials")
+        yield Finding("mail host", ok=True, said=f"{url} accepts the credentials")
         yield Finding("domain", ok=False, said=str(error), mend="correct [organisation].domain, or add it at the host")
     except AccountRefused as error:
-        yield Finding("mail host", ok=False, said=sentence(error), mend=mend_credentials)
-    except PolicyInvalid:
+        yield Finding("mail host", ok=False, said=sentence(error), mend=_CREDENTIALS)
+    except (PolicyInvalid, NotConfigured):
         yield Finding("mail host", ok=False, said="not asked: no valid policy names a domain", mend="mend the policy")
-    except NotConfigured as error:
-        yield Finding("mail host", ok=False, said=str(error), mend=mend_credentials)
     except FORESEEN as error:
         yield Finding("mail host", ok=False, said=sentence(error), mend="check MAILROSTER_MIGADU_URL, or try later")
     else:
-        yield Finding("mail host", ok=True, said=f"{deployment.settings.migadu_url} accepts the credentials")
+        yield Finding("mail host", ok=True, said=f"{url} accepts the credentials")
         yield Finding("domain", ok=True, said=f"{domain}, {number} mailboxes")
+
+
+def _domain(deployment: Deployment) -> str:
+    """Return the domain of the configured policy, or of the active one where there is no file here."""
+    if not deployment.settings.policy.exists() and (active := _active(deployment)) is not None:
+        return load_policy(active[1]).organisation.domain
+    return read_policy(deployment.settings.policy)[0].organisation.domain
+
+
+def _active(deployment: Deployment) -> tuple[str, str] | None:
+    """Return the active policy's hash and text; None, too, where that cannot be asked."""
+    try:
+        require_schema(deployment.database)
+        with deployment.database.read() as session:
+            return active_policy(session)
+    except FORESEEN:
+        return None

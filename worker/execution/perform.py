@@ -92,7 +92,7 @@ def _braked(session: Session, job: JobRow, order: Order, now: datetime) -> Held 
     hold_id = holds.open_or_join(session, trip, now)
     window = order.policy.brakes.window(trip.brake.value)
     reason = (
-        f"the brake on {trip.brake!r} stops this: {trip.counted} within {window.per} already, {trip.allowed} allowed "
+        f"the brake on '{trip.brake}' stops this: {trip.counted} within {window.per} already, {trip.allowed} allowed "
         f"for {trip.population} mailboxes (hold {hold_id})"
     )
     return Held(reason, hold_id=hold_id)

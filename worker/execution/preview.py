@@ -82,6 +82,7 @@ def preview(execution: Execution, intake: Intake, question: Question, policy_tex
         store_policy(session, policy_text, policy.hash, now)
         activate(session, policy.hash, now)
         known = addresses.domain_read_at(session, domain) is not None
+        addresses.forget_foreign(session, domain, seen.addresses, now)
         addresses.note_foreign(session, seen.addresses, now)
         addresses.set_domain_read(session, domain, now)
         scene = Scene(session, quiet, policy, seen, now, domain_known=known)
@@ -165,7 +166,7 @@ def _plans(scene: Scene, person_ids: list[int], shared: set[Address]) -> list[Su
 
 def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:
     writes = sum(len(each.plan.steps) for each in subjects if each.goes_ahead)
-    reads = sum(each.reads for each in subjects) + (looks if writes else 0)
+    reads = sum(each.reads for each in subjects) + (looks if subjects else 0)
     limit = execution.limit
     # What is kept for revocations is not there for the others.
     per_window = (limit.calls - limit.reserve, limit.window.total_seconds()) if limit else None

@@ -3,7 +3,7 @@
 Each plan leaves its effects in the rehearsal, so that the next subject is planned as it would find things.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.execution.brakes import Cause, tripped
@@ -88,9 +88,12 @@ class SubjectPlan:
 def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     """Return what a person's lane would do now."""
     view = person_view(scene.session, person_id, scene.intake.precedence)
-    decision = desired(view, scene.policy, scene.now)
     primary = addresses.held(scene.session, view.address) if view.address else None
     mailbox = scene.seen.mailboxes.get(view.address) if view.address else None
+    # What is wanted depends on whether the mailbox is there, which the host knows better than the ledger.
+    view = replace(view, mailbox_exists=mailbox is not None and addresses.is_ours(primary))
+    decision = desired(view, scene.policy, scene.now)
+    reads = _reads_of_person(scene, person_id, primary)
     plan, stopped = Plan(), _why_not(scene, view, decision, primary, mailbox)
     if stopped is _NEXT_NAME:
         return _with_next_name(scene, person_id, primary)
@@ -105,7 +108,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
         address=view.address,
         plan=plan,
         stopped=stopped,
-        reads=_reads_of_person(scene, person_id, primary),
+        reads=reads,
         next_at=decision.valid_until,
         next_step=decision.state.next_step,
     )
@@ -142,9 +145,11 @@ def _why_not(
     """Return why a person's lane would plan nothing."""
     state, domain = decision.state.mailbox, scene.policy.organisation.domain
     if isinstance(state, Missing):
-        return _no_usable_name(scene, view) or state.why
+        return _no_address(scene, view) or state.why
     if view.address is None or primary is None:
         return None
+    if view.address in scene.policy.protected:
+        return f"{view.address} is protected by the policy: it is never touched"
     if domain_of(view.address) != domain:
         return f"{view.address} is not an address of {domain}, which is all that was looked at"
     if mailbox is None or addresses.is_ours(primary):
@@ -152,14 +157,15 @@ def _why_not(
     return _not_ours(scene, view, primary)
 
 
-def _no_usable_name(scene: Scene, view: PersonView) -> str | None:
+def _no_address(scene: Scene, view: PersonView) -> str | None:
+    """Return why no address could be held for somebody who needs one."""
     if view.address is not None:
         return None
     try:
-        next(candidates(view.profile.facts, scene.policy), None)
+        taken = addresses.first_foreign(scene.session, candidates(view.profile.facts, scene.policy))
     except (NoUsableName, UnknownDomain) as error:
         return str(error)
-    return None
+    return _exists(taken) if taken else None
 
 
 def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None:
@@ -170,7 +176,11 @@ def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None
     if existing is Existing.ADOPT and view.profile.facts.get("workEmail") == primary.address:
         primary.provenance, primary.exists_since = Provenance.ADOPTED, scene.now
         return None
-    return f"{primary.address} exists already and was not made here: adopt it, free it, or state a workEmail"
+    return _exists(primary.address)
+
+
+def _exists(address: str) -> str:
+    return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
 
 
 def _with_next_name(scene: Scene, person_id: int, primary: AddressRow | None) -> SubjectPlan:

@@ -46,7 +46,7 @@ class _Bounded:
         if self.complete:
             return await self.upstream()
         message = await self._next()
-        if self.seen > 9*LARGEST:
+        if self.seen > LARGEST:
             while not self.complete and self.seen <= _DRAINED:
                 await self._next()
             raise Problem(413, f"the body is larger than {LARGEST:,} bytes", headers={"Connection": "close"})

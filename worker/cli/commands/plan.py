@@ -77,7 +77,7 @@ def _show(found: Preview) -> None:
     for each in shown:
         _show_subject(each)
     if len(shown) < len(found.subjects):
-        say(f"{len(found.subjects) - len(shown)} others are as they should be.")
+        say(f"The others ({len(found.subjects) - len(shown)}) are as they should be.")
     say(
         f"{found.writes + found.reads} calls ({found.writes} writing, {found.reads} reading); the call limit makes "
         f"them take {found.seconds:.0f} s. Nothing was changed.",

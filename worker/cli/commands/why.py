@@ -88,7 +88,7 @@ def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:
 
 
 def _tell_job(session: Session, job: JobRow, at: str) -> None:
-    cause = f"event {job.event_id}" if job.event_id else "time, a policy or the mail host"
+    cause = f"event {job.event_id}" if job.event_id else "a date, a policy or the mail host"
     say(f"{at}: job {job.id} because of {cause}, {job.state.value}", style="bold")
     if job.reason:
         say(f"  {job.reason}")

@@ -1,0 +1,379 @@
+"""What goes wrong at the mail host: what is paused, repeated, read back, parked, and never done twice."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from threading import Thread
+
+import httpx
+import pytest
+
+from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, USER, Office
+from worker.execution import sweep_once
+from worker.migadu import Hooks, MigaduClient
+from worker.sandbox import RunningSandbox
+from worker.store.calls import CallLimit
+from worker.store.database import Database
+from worker.store.states import JobState
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+NOBODY = "http://127.0.0.1:9/v1"  # the discard port: connections are refused
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """One sandbox for the tests of this file."""
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
+    """A deployment with a policy and nobody in it."""
+    with closing(Office(database, sandbox)) as opened:
+        yield opened
+
+
+class _Wire(httpx.BaseTransport):
+    """A wire to the real sandbox that fails for some requests, before or after they arrive."""
+
+    def __init__(self, method: str, failure: Exception, *, times: int, arrives: bool, path: str = "") -> None:
+        self._method, self._path, self._failure = method, path, failure
+        self._left, self._arrives = times, arrives
+        self._real = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, or fail."""
+        if self._left and request.method == self._method and self._path in request.url.path:
+            self._left -= 1
+            if self._arrives:
+                self._real.handle_request(request).read()
+            raise self._failure
+        return self._real.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._real.close()
+
+
+@pytest.fixture
+def break_wire(office: Office) -> Iterator[object]:
+    """Make the next requests of a method fail with an exception, after they arrived at the host or without."""
+    with closing(_Opened()) as opened:
+
+        def broken(method: str, failure: Exception, *, times: int = 1, arrives: bool = False, path: str = "") -> None:
+            client = httpx.Client(transport=_Wire(method, failure, times=times, arrives=arrives, path=path))
+            opened.clients.append(client)
+
+            def connect(hooks: Hooks) -> MigaduClient:
+                return MigaduClient(office.url, USER, KEY, http=client, hooks=hooks)
+
+            office.execution = replace(office.execution, connect=connect)
+
+        yield broken
+
+
+class _Opened:
+    def __init__(self) -> None:
+        self.clients: list[httpx.Client] = []
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+
+
+def test_closed_call_limit_of_the_host_pauses_everybody(database: Database) -> None:
+    """The proxy's 403 closes the host for all jobs, counts as nobody's failure, and ends when a probe passes."""
+    with RunningSandbox(rate_limit=(4, 3600.0)) as limited, closing(Office(database, limited)) as office:
+        for number in range(6):
+            office.join(f"E{number}", f"Ada {'ABCDEF'[number]}")
+        office.drain()
+        assert office.calls("POST") == [("POST", "mailboxes")] * 3  # the third was turned away
+        assert len(office.mailboxes()) == 2
+        assert {job.failures for job in office.jobs()} == {0}
+
+        office.work_on(10 * MINUTE)
+        assert len(office.calls()) <= 5 + 3  # probes with growing pauses, not one per job and minute
+
+        office._control.post("/_sandbox/seed", json=office._control.get("/_sandbox/state").json())
+        office.url = office.url  # the host is the same
+        office.move(2 * HOUR)
+
+
+def test_wrong_key_pauses_everybody_until_it_is_mended(office: Office) -> None:
+    """A 401 pauses all jobs with one reason and burns no attempt; with the right key everything goes on."""
+    office.employ("Ada Lovelace")
+    office.key = "wrong"
+    for number in range(2, 6):
+        office.join(f"E{number}", f"Grace {'ABCDEF'[number]}")
+    office.tell("left", "E1")
+    before = len(office.calls())
+    office.drain()
+    assert len(office.calls()) == before + 1
+    assert {job.failures for job in office.jobs()} == {0}
+
+    office.key = KEY
+    office.drain()
+    assert len(office.calls()) == before + 1
+
+    office.move(2 * MINUTE)
+    office.drain()
+
+    assert not office.doors("ada.lovelace")["send"]
+    assert len(office.mailboxes()) == 5
+    assert office.outstanding() == []
+
+
+def test_call_limit_is_never_exceeded_and_keeps_a_reserve_for_revocations(office: Office) -> None:
+    """Joiners stop where the reserve begins, a departure uses it, and nothing goes beyond the limit."""
+    office.employ("Ada Lovelace", "Grace Hopper")
+    before = len(office.calls())
+    office.limited(CallLimit(calls=3, window=HOUR, reserve=2))
+    office.join("E3", "Alan Turing")
+    office.join("E4", "Edsger Dijkstra")
+    office.drain()
+    assert office.calls()[before:] == [("POST", "mailboxes")]
+
+    office.tell("left", "E1")
+    office.tell("left", "E2")
+    office.drain()
+    assert office.calls()[before + 1 :] == [("GET", "mailboxes/ada.lovelace"), ("PUT", "mailboxes/ada.lovelace")]
+
+    office.execute("update calls set counts_until = :past", past=_past(office))
+    office.drain()
+    office.execute("update calls set counts_until = :past", past=_past(office))
+    office.drain()
+
+    assert not office.doors("grace.hopper")["send"]
+    assert "edsger.dijkstra" in office.mailboxes()
+
+
+def _past(office: Office) -> object:
+    return MONDAY.replace(tzinfo=None).isoformat(" ") if office.database.is_sqlite else MONDAY
+
+
+def test_call_limit_holds_for_many_threads(office: Office) -> None:
+    """Eight workers at once make no more calls than the limit allows for all together."""
+    office.employ("Grace Hopper")
+    for number in range(2, 14):
+        office.join(f"E{number}", f"Ada {'ABCDEFGHIJKLMNO'[number]}")
+    office.apply_all()
+    before = len(office.calls())
+    limit = CallLimit(calls=5, window=HOUR, reserve=1)
+    workers = [office.colleague(f"w{number}", limit=limit) for number in range(8)]
+    threads = [Thread(target=office.run_all, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(office.calls()) - before == 4  # five less the reserve
+    assert JobState.RUNNING not in {job.state for job in office.jobs()}
+
+
+def test_step_that_met_the_limit_was_not_sent(office: Office) -> None:
+    """Where the limit is reached between looking and writing, the step stays intended and needs no settling."""
+    office.employ("Ada Lovelace")
+    office.limited(CallLimit(calls=1, window=HOUR, reserve=0))
+
+    office.tell("left", "E1")
+    office.drain()
+    assert office.ledger()[-1] == ("block-mailbox", "intended")
+    assert office.outstanding() == [("person", "waiting", "the call limit is reached")]
+
+    office.execution = replace(office.execution, limit=None)
+    office.move(HOUR + MINUTE)
+    office.drain()
+
+    assert office.ledger()[-1] == ("block-mailbox", "confirmed")
+    assert office.calls("PUT") == [("PUT", "mailboxes/ada.lovelace")]
+
+
+def test_host_that_is_down_is_tried_with_growing_pauses_and_then_left_to_a_person(office: Office) -> None:
+    """Refused connections make a job wait longer each time, and park it after two days."""
+    office.employ("Ada Lovelace")
+    office.url = NOBODY
+    office.tell("left", "E1")
+    office.drain()
+    pauses = []
+    for _ in range(60):
+        job = office.job_of(1)
+        if job.state is not JobState.WAITING:
+            break
+        pauses.append(job.run_at - office.clock.now())
+        office.clock.instant = job.run_at
+        office.drain()
+
+    assert pauses[:4] == [MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE]
+    assert max(pauses) == 6 * HOUR
+    assert sum(pauses, timedelta()) >= 2 * DAY
+    assert job.state is JobState.PARKED
+    assert "it failed" in str(job.reason)
+
+
+def test_host_that_comes_back_is_served(office: Office) -> None:
+    """After an outage the waiting jobs are done, and their failures forgotten."""
+    url = office.url
+    office.url = NOBODY
+    office.employ("Ada Lovelace")
+    office.url = url
+
+    office.work_on(3 * MINUTE)
+
+    assert set(office.mailboxes()) == {"ada.lovelace"}
+    assert office.outstanding() == []
+
+
+def test_defect_is_recorded_and_does_not_loop(office: Office, break_wire) -> None:
+    """An exception that nobody foresaw becomes a reason on the job and a pause; other jobs go on."""
+    office.employ("Ada Lovelace", "Grace Hopper")
+    break_wire("GET", RuntimeError("nobody foresaw this"), times=99, path="ada.lovelace")
+
+    office.tell("left", "E1")
+    office.tell("left", "E2")
+    office.drain()
+
+    job = office.job_of(1)
+    assert (job.state, job.failures) == (JobState.WAITING, 1)
+    assert "defect" in str(job.reason)
+    assert not office.doors("grace.hopper")["send"]
+
+
+def test_answer_that_got_lost_is_read_back(office: Office, break_wire) -> None:
+    """A create that arrived and whose answer is missing is confirmed by reading, and not repeated."""
+    office.employ("Grace Hopper")
+    break_wire("POST", httpx.ReadTimeout("no answer"), arrives=True)
+
+    office.join("E2", "Ada Lovelace", department="Engineering")
+    office.drain()
+
+    assert office.calls("POST").count(("POST", "mailboxes")) == 2
+    assert office.ledger()[1] == ("create-mailbox", "confirmed")
+    assert office.aliases() == {"engineering": {"ada.lovelace"}}
+    assert office.outstanding() == []
+
+
+def test_request_that_got_lost_is_repeated_once_it_can_no_longer_arrive(office: Office, break_wire) -> None:
+    """A create of unknown fate that is absent is looked at again after its deadline, and only then sent again."""
+    office.employ("Grace Hopper")
+    break_wire("POST", httpx.ReadTimeout("no answer"))
+    office.join("E2", "Ada Lovelace")
+    office.drain()
+    assert office.calls("POST").count(("POST", "mailboxes")) == 1
+    assert office.outstanding() == [("person", "waiting", "an unanswered call may still arrive")]
+
+    office.move(MINUTE)
+    office.drain()
+
+    assert "ada.lovelace" in office.mailboxes()
+    assert office.calls("POST").count(("POST", "mailboxes")) == 2
+    assert office.outstanding() == []
+
+
+def test_create_that_somebody_else_may_have_made_is_held(office: Office, break_wire) -> None:
+    """Where something else stands at the address of a create of unknown fate, a person decides."""
+    office.employ("Grace Hopper")
+    break_wire("POST", httpx.ReadTimeout("no answer"))
+    office.join("E2", "Ada Lovelace")
+    office.apply_all()
+    office.run_all()
+    office.host("POST", "mailboxes", local_part="ada.lovelace", name="Somebody", password="s3cret-s3cret")
+
+    office.move(MINUTE)
+    office.drain()
+
+    assert office.mailboxes()["ada.lovelace"]["name"] == "Somebody"
+    assert [state for _, state, _ in office.outstanding()] == ["held"]
+
+
+def test_lost_answer_to_a_block_is_read_back(office: Office, break_wire) -> None:
+    """A block whose answer is missing is confirmed by the closed doors."""
+    office.employ("Ada Lovelace")
+    break_wire("PUT", httpx.ReadTimeout("no answer"), arrives=True)
+
+    office.tell("left", "E1")
+    office.drain()
+
+    assert office.calls("PUT") == [("PUT", "mailboxes/ada.lovelace")]
+    assert office.ledger()[-1] == ("block-mailbox", "confirmed")
+    assert office.outstanding() == []
+
+
+def test_write_that_is_never_answered_is_given_up(office: Office, break_wire) -> None:
+    """An object whose writes are never answered is tried with growing pauses, parked, and stops nobody else."""
+    office.employ("Ada Lovelace", "Grace Hopper")
+    break_wire("PUT", httpx.ReadTimeout("no answer"), times=10_000, path="ada.lovelace")
+    office.tell("left", "E1")
+    office.tell("left", "E2")
+    office.drain()
+    assert not office.doors("grace.hopper")["send"]
+    tries = 0
+    for _ in range(200):
+        if (job := office.job_of(1)).state is not JobState.WAITING:
+            break
+        tries += 1
+        office.clock.instant = max(job.run_at, office.clock.now() + timedelta(seconds=1))
+        office.drain()
+
+    assert job.state is JobState.PARKED
+    assert tries < 60
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(office: Office) -> None:
+    """In a dry run no write reaches the host and the plan stands on the job; afterwards the job runs by itself."""
+    wet = office.execution
+    office.execution = replace(wet, dry_run=True)
+    office.employ("Ada Lovelace", department="Engineering")
+
+    assert office.writes() == []
+    person = office.job_of(1)
+    assert person.state is JobState.HELD
+    assert str(person.reason).startswith("dry run")
+    assert [step["operation"] for step in person.plan or ()] == ["create-mailbox"]
+
+    office.execution = wet
+    sweep_once(wet, 4)
+    office.drain()
+
+    assert office.aliases() == {"engineering": {"ada.lovelace"}}
+    assert office.outstanding() == []
+
+
+def test_ledger_tells_every_step_and_attempt(office: Office) -> None:
+    """Each step has its moments from intended to settled, and each request is there with its step."""
+    office.employ("Ada Lovelace")
+
+    (step,) = office.steps()
+    index, aliases, create = office.attempts()
+    assert (step.operation, step.state.value, step.target) == ("create-mailbox", "confirmed", "ada.lovelace@example.org")
+    assert None not in (step.sent_at, step.settled_at, step.seen_free_at)
+    assert (index.operation, index.step_id) == ("list-mailboxes", None)
+    assert aliases.operation == "list-aliases"
+    assert (create.method, create.status, create.step_id, create.failure) == ("POST", 200, step.id, None)
+
+
+def test_no_secret_reaches_jobs_steps_or_attempts(office: Office, break_wire) -> None:
+    """Neither a password nor a personal address stands in any column of the tables that are shown."""
+    office.employ("Ada Lovelace", "Grace Hopper")
+    office.host("POST", "mailboxes", local_part="alan.turing", name="Somebody", password="s3cret-s3cret")
+    office.join("E3", "Alan Turing")
+    office.tell("left", "E1")
+    break_wire("PUT", httpx.ReadTimeout("no answer"), arrives=True)
+    office.drain()
+    office.move(31 * DAY)
+    office.drain()
+
+    with office.database.read() as session:
+        connection = session.connection()
+        dump = repr(
+            [
+                tuple(row)
+                for table in ("jobs", "steps", "attempts", "holds", "audit", "pauses")
+                for row in connection.exec_driver_sql(f"select * from {table}")
+            ]
+        )
+    assert "delete-mailbox" in dump
+    assert PASSWORD not in dump
+    assert "home.example" not in dump
