@@ -37,6 +37,9 @@ app.conf.update(
     task_ignore_result=True,  # results are rows
     task_store_eager_result=False,
     worker_prefetch_multiplier=1,  # fairness: a bell waits for a free thread, not behind a busy one (A8)
+    # After a lost connection Celery would restore the prefetch count from a pool thread, whose wait for an answer takes
+    # a frame from the main loop's hands: under load the worker then stands still for ever (seen with 5.7.0).
+    worker_enable_prefetch_count_reduction=False,
     worker_enable_remote_control=False,  # no control queues, which break restarts on newer RabbitMQ (A1, A8)
     worker_send_task_events=False,
     worker_hijack_root_logger=False,

@@ -82,7 +82,6 @@ class Office:
 
     def close(self) -> None:
         """Close every connection."""
-        print([(a.operation,a.status,a.failure) for a in self.attempts() if a.failure and a.status is None], self.outstanding(), [(e.id,e.state,e.reason) for e in self.events() if e.state!='applied'])
         self._control.close()
         self.clients.close()
 
@@ -110,7 +109,7 @@ class Office:
 
     def event(self, type_: str, subject: str, **more: Any) -> dict[str, object]:
         """Return an event's document; its time is the clock's unless one is given."""
-        id_ = more.pop("id", None) or f"evt-{next(_numbers)}"
+        id_ = more.pop("id", None) or f"evt-{next(_numbers):06}"  # in order, for ids break ties of time
         at: datetime = more.pop("time", None) or self.clock.now()
         return {
             "specversion": "1.0",
@@ -161,7 +160,9 @@ class Office:
 
     # What the mail host holds.
 
-    def seed(self, *, mailboxes: tuple[Mapping[str, Any], ...] = (), aliases: tuple[Mapping[str, Any], ...] = ()) -> None:
+    def seed(
+        self, *, mailboxes: tuple[Mapping[str, Any], ...] = (), aliases: tuple[Mapping[str, Any], ...] = ()
+    ) -> None:
         """Load the host with what was there before us."""
         shown = [{name: value for name, value in box.items() if name != "password"} for box in mailboxes]
         domain = {"name": "example.org", "mailboxes": shown, "aliases": aliases, "rewrites": []}
@@ -172,6 +173,14 @@ class Office:
         with httpx.Client(auth=(USER, KEY)) as client:
             url = f"{self.url}/domains/example.org/{path}"
             return client.request(method, url, json=body or None).raise_for_status()
+
+    def move_to(self, sandbox: RunningSandbox) -> None:
+        """Make calls to another sandbox from now on, which holds what this one holds."""
+        state = self._control.get("/_sandbox/state").json()
+        self._control.close()
+        self._control = httpx.Client(base_url=sandbox.url)
+        self._control.post("/_sandbox/seed", json=state).raise_for_status()
+        self.url = sandbox.api_url
 
     def mailboxes(self) -> dict[str, dict[str, Any]]:
         """Return the host's mailboxes by local part."""

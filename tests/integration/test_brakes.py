@@ -54,7 +54,6 @@ def _approve(office: Office, *, seen_hash: str | None = None) -> int:
         return holds.approve(session, hold.id, seen_hash or hold.hash, "test", office.clock.now())
 
 
-
 def test_as_many_blocks_as_allowed_pass(office: Office) -> None:
     """Up to the floor nothing is stopped."""
     _leave(office, 1, 2)

@@ -84,7 +84,7 @@ class _Opened:
             client.close()
 
 
-def test_closed_call_limit_of_the_host_pauses_everybody(database: Database) -> None:
+def test_closed_call_limit_of_the_host_pauses_everybody(database: Database, sandbox: RunningSandbox) -> None:
     """The proxy's 403 closes the host for all jobs, counts as nobody's failure, and ends when a probe passes."""
     with RunningSandbox(rate_limit=(4, 3600.0)) as limited, closing(Office(database, limited)) as office:
         for number in range(6):
@@ -97,9 +97,11 @@ def test_closed_call_limit_of_the_host_pauses_everybody(database: Database) -> N
         office.work_on(10 * MINUTE)
         assert len(office.calls()) <= 5 + 3  # probes with growing pauses, not one per job and minute
 
-        office._control.post("/_sandbox/seed", json=office._control.get("/_sandbox/state").json())
-        office.url = office.url  # the host is the same
-        office.move(2 * HOUR)
+        office.move_to(sandbox)
+        office.work_on(HOUR)
+
+        assert len(office.mailboxes()) == 6
+        assert office.outstanding() == []
 
 
 def test_wrong_key_pauses_everybody_until_it_is_mended(office: Office) -> None:
@@ -347,7 +349,11 @@ def test_ledger_tells_every_step_and_attempt(office: Office) -> None:
 
     (step,) = office.steps()
     index, aliases, create = office.attempts()
-    assert (step.operation, step.state.value, step.target) == ("create-mailbox", "confirmed", "ada.lovelace@example.org")
+    assert (step.operation, step.state.value, step.target) == (
+        "create-mailbox",
+        "confirmed",
+        "ada.lovelace@example.org",
+    )
     assert None not in (step.sent_at, step.settled_at, step.seen_free_at)
     assert (index.operation, index.step_id) == ("list-mailboxes", None)
     assert aliases.operation == "list-aliases"

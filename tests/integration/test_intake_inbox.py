@@ -75,7 +75,7 @@ def test_batch_with_one_invalid_event_is_refused_whole(office: Office) -> None:
     good = office.event("joined", "E1", givenName="Ada")
     bad = office.event("joined", "E2", givenName="Grace") | {"type": "person.exploded"}
 
-    with pytest.raises(EventsRefused, match="event 2: type") as refused:
+    with pytest.raises(EventsRefused, match="event 2: .*type: .*is unknown") as refused:
         accept(office.intake, "hr", [good, bad])
     office.drain()
 
@@ -98,9 +98,19 @@ def test_refused_event_may_be_mended_and_told_again(office: Office) -> None:
 @pytest.mark.parametrize(
     "story",
     [
-        (("joined", {"department": "Engineering"}), ("updated", {"department": "Support"}), ("suspended", {}), ("resumed", {})),
+        (
+            ("joined", {"department": "Engineering"}),
+            ("updated", {"department": "Support"}),
+            ("suspended", {}),
+            ("resumed", {}),
+        ),
         (("joined", {"department": "Support"}), ("left", {"lastWorkingDay": "2026-05-01"}), ("leaving_cancelled", {})),
-        (("joined", {"department": "Support"}), ("left", {}), ("joined", {"title": "Countess"}), ("updated", {"title": "x"})),
+        (
+            ("joined", {"department": "Support"}),
+            ("left", {}),
+            ("joined", {"title": "Countess"}),
+            ("updated", {"title": "Lady"}),
+        ),
     ],
     ids=["suspended", "rescinded", "rehired"],
 )

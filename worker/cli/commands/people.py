@@ -66,7 +66,7 @@ def leave(
     now: Annotated[bool, typer.Option("--now", help="Block at once, whatever the dates.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say that a person leaves: on a day, or now. It outranks what every source says of it until they join again."""
+    """Say that a person leaves: on a day, or now. It holds until anybody says something newer of their employment."""
     if on is None and not now:
         raise typer.BadParameter("say when: --on DATE, or --now")
     told: dict[str, object] = {"immediate": True} if now else {}

@@ -1,0 +1,150 @@
+"""Previews against what then happens: the calls that were shown are the calls that the mail host sees."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.office import DAY, POLICY, Office
+from worker.execution.preview import OfEvents, OfEverybody, OfPerson, Preview, Question, preview
+from worker.intake import accept
+from worker.planning.step import Operation
+from worker.sandbox import RunningSandbox
+from worker.store.calls import CallLimit
+from worker.store.database import Database
+
+BRAKES = """
+[brakes]
+block = { floor = 2, share = 0.0, per = "24h" }
+"""
+_METHODS = {"create": "POST", "update": "PUT", "block": "PUT", "reopen": "PUT", "suspend": "PUT", "delete": "DELETE"}
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[RunningSandbox]:
+    """One stand-in mail host for the tests of this file."""
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def office(database: Database, host: RunningSandbox) -> Iterator[Office]:
+    """A deployment with five people, two of them of one department."""
+    with closing(Office(database, host, policy=POLICY + BRAKES)) as opened:
+        opened.employ("Ada A", "Bob B", department="Engineering")
+        opened.join("E3", "Cleo C")
+        opened.join("E4", "Dora D")
+        opened.join("E5", "Emil E")
+        opened.drain()
+        yield opened
+
+
+def _preview(office: Office, question: Question, policy: str | None = None) -> Preview:
+    return preview(office.execution, office.intake, question, policy)
+
+
+def _shown(found: Preview) -> list[tuple[str, str]]:
+    """Return the calls that would be made, as (method, local part)."""
+    steps = [step for each in found.subjects if each.goes_ahead for step in each.plan.steps]
+    return sorted((_METHODS[step.operation.partition("-")[0]], step.target.partition("@")[0]) for step in steps)
+
+
+def _made(office: Office, since: int) -> list[tuple[str, str]]:
+    """Return the writing calls that were made since, in the same form."""
+    return sorted((call["method"], _local(call)) for call in _all_calls(office)[since:] if call["method"] != "GET")
+
+
+def _local(call: dict[str, object]) -> str:
+    body = call["body"]
+    made = body.get("local_part") if call["method"] == "POST" and isinstance(body, dict) else None
+    return str(made or str(call["path"]).rpartition("/")[2])
+
+
+def _all_calls(office: Office) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = office._control.get("/_sandbox/calls").json()["calls"]
+    return found
+
+
+def test_what_is_shown_is_what_is_made(office: Office) -> None:
+    """Joining, renaming, moving and leaving: the writes that a preview shows are those that follow, and no others."""
+    told = [
+        office.event(
+            "joined", "E9", givenName="Zoe", familyName="Z", personalEmail="z@home.example", department="Support"
+        ),
+        office.event("renamed", "E2", familyName="Baker"),
+        office.event("updated", "E1", department="Support"),
+        office.event("left", "E3", lastWorkingDay="2026-03-01"),
+    ]
+
+    found = _preview(office, OfEvents("hr", told))
+    again = _preview(office, OfEvents("hr", told))
+    since = len(_all_calls(office))
+    for document in told:
+        accept(office.intake, "hr", [document])
+    office.drain()
+
+    assert _shown(found) == _shown(again)
+    assert _shown(found) == _made(office, since)
+    assert found.writes == len(_shown(found)) >= 6
+
+
+def test_a_future_departure_shows_when_it_begins(office: Office) -> None:
+    """A departure next month costs nothing now, and the preview says what comes when."""
+    left = office.event("left", "E1", lastWorkingDay="2026-04-01")
+
+    (ada, *others) = _preview(office, OfEvents("hr", [left])).subjects
+
+    assert not others
+    assert not ada.plan.steps
+    assert (ada.next_step, ada.next_at) == (
+        "block and leave-groups",
+        office.clock.now().replace(month=4, day=2, hour=0),
+    )
+
+
+def test_a_brake_is_foreseen(office: Office) -> None:
+    """Where a brake would stop a mass departure, the preview says so for those beyond what it allows."""
+    left = [office.event("left", f"E{number}", lastWorkingDay="2026-02-27") for number in (3, 4, 5)]
+
+    found = _preview(office, OfEvents("hr", left))
+
+    stopped = [each for each in found.subjects if each.stopped]
+    assert len(stopped) == 1
+    assert stopped[0].stopped is not None
+    assert "brake on 'block'" in stopped[0].stopped
+    assert [step.operation for step in stopped[0].plan.steps] == [Operation.BLOCK_MAILBOX]
+    assert len(_shown(found)) == 2
+
+
+def test_drift_is_told_and_not_counted(office: Office) -> None:
+    """What somebody changed at the host is shown as drift, which no job repairs by itself."""
+    office.host("PUT", "mailboxes/ada.a", name="Somebody Else")
+
+    found = _preview(office, OfPerson(1))
+
+    (ada,) = found.subjects
+    assert ada.stopped is not None
+    assert "differs" in ada.stopped
+    assert found.writes == 0
+
+
+def test_a_preview_takes_its_places_in_the_call_limit(office: Office) -> None:
+    """Two places are taken for the two lists, and the time that the limit makes all calls take is told."""
+    office.limited(CallLimit(calls=4, window=timedelta(seconds=10), reserve=1))
+    other = POLICY.replace('"engineering"', '"builders"').replace('"support"', '"helpers"')
+
+    found = _preview(office, OfEverybody(), other)
+
+    assert ("POST", "builders") in _shown(found)
+    assert found.seconds == (found.writes + found.reads - 1) // 3 * 10.0
+
+
+def test_an_event_of_nobody_is_said(office: Office) -> None:
+    """An event that no person could be found for leaves a note instead of a plan."""
+    found = _preview(
+        office, OfEvents("it", [office.event("updated", "unknown", title="x", time=office.clock.now() - DAY)])
+    )
+
+    assert not found.subjects
+    assert len(found.notes) == 1

@@ -1,0 +1,349 @@
+"""Lanes: one worker per subject, workers that die in the middle, those that come back too late, and the queries' plans."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+
+from tests.integration.office import MONDAY, Office
+from worker.execution import LEASE, run_next, sweep_once
+from worker.migadu import Call, Hooks, Outcome
+from worker.sandbox import RunningSandbox
+from worker.store import events, jobs, people, steps
+from worker.store.database import Database, Session
+from worker.store.jobs import Lease, LeaseLost, Subject, SubjectKind
+from worker.store.states import JobState
+from worker.store.steps import Intention
+
+MINUTE = timedelta(minutes=1)
+FOREVER = timedelta(days=365)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """One sandbox for the tests of this file."""
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
+    """A deployment with a policy and one colleague, who is nobody's concern."""
+    with closing(Office(database, sandbox)) as opened:
+        opened.employ("Grace Hopper")
+        yield opened
+
+
+class Killed(BaseException):
+    """The process died at this point: nothing of ours runs after it."""
+
+
+@dataclass
+class _Interrupted:
+    """The hooks of a run in which something happens once, just before or just after one call on the wire."""
+
+    hooks: Hooks
+    operation: str
+    then: list[Callable[[], None]]
+    is_after: bool
+
+    def before(self, attempt: Call) -> None:
+        """Let it happen before the call."""
+        if not self.is_after:
+            self._interrupt(attempt)
+        self.hooks.before(attempt)
+
+    def after(self, attempt: Call, outcome: Outcome) -> None:
+        """Let it happen after the call was answered, and before we heard of it."""
+        if self.is_after:
+            self._interrupt(attempt)
+        self.hooks.after(attempt, outcome)
+
+    def _interrupt(self, attempt: Call) -> None:
+        if attempt.operation == self.operation and self.then:
+            self.then.pop()()
+
+
+def _interrupt(office: Office, operation: str, then: Callable[[], None], *, is_after: bool) -> None:
+    """Have something happen in the next run that makes a call, seen from the first worker."""
+    once = [then]
+    connect = office.execution.connect
+    office.execution = replace(
+        office.execution, connect=lambda hooks: connect(_Interrupted(hooks, operation, once, is_after))
+    )
+
+
+def _die() -> None:
+    raise Killed
+
+
+STORIES = [
+    ("create-mailbox", lambda office: office.join("E2", "Ada Lovelace", department="Engineering")),
+    ("create-alias", lambda office: office.join("E2", "Ada Lovelace", department="Engineering")),
+    ("create-identity", lambda office: office.tell("renamed", "E1", familyName="Murray")),
+    ("update-mailbox", lambda office: office.tell("renamed", "E1", givenName="Amazing")),
+    ("block-mailbox", lambda office: office.tell("left", "E1")),
+    ("suspend-mailbox", lambda office: office.tell("suspended", "E1")),
+]
+
+
+def _operation_on_wire(operation: str) -> str:
+    return "update-mailbox" if operation in ("block-mailbox", "suspend-mailbox") else operation
+
+
+@pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("operation", "tell"), STORIES, ids=[operation for operation, _ in STORIES])
+def test_job_of_a_dead_worker_is_finished_by_another_and_nothing_is_done_twice(
+    office: Office, operation: str, tell: Callable[[Office], Any], *, is_after: bool
+) -> None:
+    """Whether the worker dies just before its call or just after the host obeyed, another settles it and goes on."""
+    before = len(office.writes())
+    tell(office)
+    office.apply_all()
+    second = office.colleague()
+    _interrupt(office, _operation_on_wire(operation), _die, is_after=is_after)
+    with pytest.raises(Killed):
+        office.run_all()
+    assert [job.state for job in office.jobs()].count(JobState.RUNNING) == 1
+    assert (operation, "sent") in office.ledger()
+
+    office.execution = second
+    office.let_leases_run_out()
+    assert sweep_once(second, 4).given_back == 1
+    office.drain()
+    office.move(MINUTE)
+    office.drain()
+
+    writes = office.writes()[before:]
+    assert len(writes) == len(set(writes))
+    assert {state for _, state in office.ledger()} == {"confirmed"}
+    assert office.outstanding() == []
+    assert _looks_done(office, operation)
+
+
+def _looks_done(office: Office, operation: str) -> bool:
+    match operation:
+        case "create-mailbox" | "create-alias":
+            return office.aliases() == {"engineering": {"ada.lovelace"}}
+        case "create-identity":
+            return office.identities("grace.hopper") == {"grace.murray"}
+        case "update-mailbox":
+            return office.mailboxes()["grace.hopper"]["name"] == "Amazing Hopper"
+        case _:
+            return not office.doors("grace.hopper")["send"]
+
+
+def test_lane_of_a_living_worker_is_left_alone(office: Office) -> None:
+    """Before its lease has run out, nobody takes a worker's job."""
+    office.join("E2", "Ada Lovelace")
+    office.apply_all()
+    second = office.colleague()
+    _interrupt(office, "create-mailbox", _die, is_after=False)
+    with pytest.raises(Killed):
+        office.run_all()
+
+    assert sweep_once(second, 4).given_back == 0
+    assert not run_next(second)
+
+
+def test_worker_that_wakes_after_a_takeover_sends_nothing(office: Office) -> None:
+    """A worker that slept through its lease just before a call does not make it, and writes nothing."""
+    before = len(office.writes())
+    office.join("E2", "Ada Lovelace")
+    office.apply_all()
+    second = office.colleague()
+
+    def take_over() -> None:
+        office.let_leases_run_out()
+        sweep_once(second, 4)
+        office.run_all(second)
+        office.move(MINUTE)
+        office.run_all(second)
+
+    _interrupt(office, "create-mailbox", take_over, is_after=False)
+    office.drain()
+
+    assert office.writes()[before:] == [("POST", "mailboxes")]
+    assert {state for _, state in office.ledger()} == {"confirmed"}
+    assert office.job_of(2).fence == 3  # the first claim, the second worker's look, and its second look
+    assert office.outstanding() == []
+
+
+def test_answer_that_comes_after_a_takeover_changes_nothing(office: Office) -> None:
+    """A worker whose call was answered after another took over leaves the record to that one."""
+    before = len(office.writes())
+    office.join("E2", "Ada Lovelace")
+    office.apply_all()
+    second = office.colleague()
+
+    def take_over() -> None:
+        office.let_leases_run_out()
+        sweep_once(second, 4)
+        office.run_all(second)
+
+    _interrupt(office, "create-mailbox", take_over, is_after=True)
+    office.drain()
+
+    assert office.writes()[before:] == [("POST", "mailboxes")]
+    assert office.steps()[-1].reason == "confirmed by reading back"
+    assert office.outstanding() == []
+
+
+def _claimed(office: Office, session: Session, worker: str) -> Lease:
+    lease = jobs.claim(session, worker=worker, lease=LEASE, now=office.clock.now(), least_urgent=9)
+    assert lease is not None
+    return lease
+
+
+def test_old_token_opens_nothing(office: Office) -> None:
+    """Once another worker has claimed the lane, every write under the old token raises and changes nothing."""
+    office.join("E2", "Ada Lovelace")
+    office.apply_all()
+    with office.database.write() as session:
+        old = _claimed(office, session, "first")
+    office.let_leases_run_out()
+    with office.database.write() as session:
+        jobs.give_back_expired(session, office.clock.now())
+        new = _claimed(office, session, "second")
+    before = office.job_of(2)
+
+    with pytest.raises(LeaseLost), office.database.write() as session:
+        jobs.hold_lease(session, old, LEASE)
+    with pytest.raises(LeaseLost), office.database.write() as session:
+        steps.intend(session, [], Intention(old.job_id, old.fence, None, None), office.clock.now())
+        jobs.locked(session, old)
+
+    after = office.job_of(2)
+    assert new.fence == old.fence + 1
+    assert (after.worker, after.fence, after.lease_until) == ("second", before.fence, before.lease_until)
+
+
+def test_many_workers_share_the_work_and_do_nothing_twice(office: Office) -> None:
+    """Eight workers at once make each mailbox once, and each lane has one of them at a time."""
+    names = [f"Ada {letter}" for letter in "ABCDEFGHIJKL"]
+    for number, name in enumerate(names, 2):
+        office.join(f"E{number}", name, department="Engineering")
+    office.apply_all()
+    start = Barrier(8)
+
+    def work(name: str) -> None:
+        start.wait()
+        office.run_all(office.colleague(name))
+
+    threads = [Thread(target=work, args=(f"w{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    office.drain()
+
+    assert len(office.mailboxes()) == 13
+    assert office.calls("POST").count(("POST", "mailboxes")) == 13
+    assert len(office.aliases()["engineering"]) == 12
+    assert office.outstanding() == []
+
+
+def test_event_that_comes_while_the_job_runs_is_not_lost(office: Office) -> None:
+    """What is told while a job runs is done by the same job in another run."""
+    office.tell("suspended", "E1")
+    office.apply_all()
+
+    def resume() -> None:
+        office.move(MINUTE)
+        office.tell("resumed", "E1")
+        office.apply_all()
+
+    _interrupt(office, "update-mailbox", resume, is_after=True)
+    office.drain()
+
+    assert office.doors("grace.hopper")["send"]
+    assert office.outstanding() == []
+
+
+def test_most_urgent_job_goes_first(office: Office) -> None:
+    """A departure told last is done before the joiners that were there already."""
+    for number in range(2, 6):
+        office.join(f"E{number}", f"Ada {'ABCDEF'[number]}")
+    office.tell("left", "E1")
+    office.apply_all()
+    before = len(office.writes())
+
+    run_next(office.execution)
+
+    assert office.writes()[before:] == [("PUT", "mailboxes/grace.hopper")]
+
+
+def test_sweep_tells_what_is_there(office: Office) -> None:
+    """A look finds events to apply and jobs due, and says so at most once per thread."""
+    office.join("E2", "Ada Lovelace")
+    found = sweep_once(office.execution, 4)
+    assert (found.given_back, found.to_apply, found.due) == (0, 4, 0)
+
+    office.apply_all()
+    found = sweep_once(office.execution, 4)
+
+    assert (found.given_back, found.to_apply, found.due) == (0, 0, 1)
+
+
+QUEUES: dict[str, tuple[str, Callable[[Session], object]]] = {
+    "claim": (
+        "ix_jobs_due",
+        lambda session: jobs.claim(session, worker="w", lease=LEASE, now=MONDAY + FOREVER, least_urgent=3),
+    ),
+    "due_count": ("ix_jobs_due", lambda session: jobs.due_count(session, MONDAY + FOREVER, 8)),
+    "give_back": ("ix_jobs_leases", lambda session: jobs.give_back_expired(session, MONDAY)),
+    "outstanding": (
+        "uq_jobs_outstanding",
+        lambda session: jobs.outstanding(session, Subject(SubjectKind.PERSON, "77")),
+    ),
+    "claim_accepted": ("ix_events_accepted", lambda session: events.claim_accepted(session, MONDAY + FOREVER)),
+    "any_accepted": ("ix_events_accepted", lambda session: events.any_accepted(session, MONDAY + FOREVER)),
+    "claim_due": ("ix_people_due", lambda session: people.claim_due(session, MONDAY, "h")),
+    "any_due": ("ix_people_due", lambda session: people.any_due(session, MONDAY, "h")),
+}
+
+
+@pytest.mark.parametrize("name", QUEUES)
+@pytest.mark.parametrize("engine", [pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_queues_are_read_by_their_partial_indexes(database: Database, name: str) -> None:
+    """Among thousands of finished rows the planner finds the few that wait by the index that holds only those."""
+    _fill(database)
+    index, query = QUEUES[name]
+    plans: list[str] = []
+
+    def explain(conn: Connection, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith(("SELECT", "WITH", "UPDATE")) and "clock_timestamp" not in statement:
+            shown = cursor.connection.execute("EXPLAIN " + statement, parameters).fetchall()
+            plans.append("\n".join(line for (line,) in shown))
+
+    event.listen(database.engine, "before_cursor_execute", explain)
+    with database.write() as session:
+        query(session)
+
+    assert index in plans[0]
+    assert not any("Seq Scan" in plan for plan in plans)
+
+
+def _fill(database: Database) -> None:
+    """Put thousands of finished rows and a few waiting ones into the queues."""
+    with database.write() as session:
+        for statement in (
+            "insert into people (created_at, name, phase, policy_hash, next_change_at)"
+            " select now(), '', '', 'h', case when n % 500 = 0 then now() end from generate_series(1, 5000) n",
+            "insert into events (source, ce_source, ce_id, received_at, digest, document, state, failures)"
+            " select 'hr', 'urn', n::text, now(), '', '{}', case when n % 500 = 0 then 'accepted' else 'applied' end, 0"
+            " from generate_series(1, 5000) n",
+            "insert into jobs (subject_kind, subject_key, state, urgency, run_at, generation, fence, failures,"
+            " created_at, updated_at, finished_at, lease_until)"
+            " select 'person', n::text, case n % 500 when 0 then 'queued' when 1 then 'running' else 'done' end, 1,"
+            " now(), 1, 0, 0, now(), now(), case when n % 500 > 1 then now() end, case n % 500 when 1 then now() end"
+            " from generate_series(1, 5000) n",
+        ):
+            session.connection().exec_driver_sql(statement)
+    with database.write() as session:
+        session.connection().exec_driver_sql("analyze")
