@@ -1,4 +1,4 @@
-"""An office for a test: one deployment without Celery on a real database, beside a real sandbox, with a clock to move."""
+"""An office for a test: a deployment without Celery on a real database, a real sandbox, and a clock to move."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

@@ -299,7 +299,7 @@ def test_address_of_somebody_deleted_stays_theirs(office: Office) -> None:
 
 
 def test_suspension_and_resumption_are_lossless(office: Office) -> None:
-    """A suspension closes the doors and nothing else; afterwards those that were open before are open, and no others."""
+    """A suspension closes the doors and nothing else; afterwards those are open that were open before."""
     office.employ("Ada Lovelace", department="Engineering")
     office.host("PUT", "mailboxes/ada.lovelace", may_access_pop3=False, may_send=False)
     before = office.mail_state()

@@ -75,7 +75,7 @@ def test_batch_with_one_invalid_event_is_refused_whole(office: Office) -> None:
     good = office.event("joined", "E1", givenName="Ada")
     bad = office.event("joined", "E2", givenName="Grace") | {"type": "person.exploded"}
 
-    with pytest.raises(EventsRefused, match="event 2: .*type: .*is unknown") as refused:
+    with pytest.raises(EventsRefused, match=r"event 2: .*type: .*is unknown") as refused:
         accept(office.intake, "hr", [good, bad])
     office.drain()
 

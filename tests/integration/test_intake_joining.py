@@ -121,7 +121,7 @@ def test_join_without_personal_address_is_held_until_it_is_told(office: Office) 
 
 
 def test_name_without_any_usable_letter_is_held_until_a_name_is_told(office: Office) -> None:
-    """A name that leaves no local part holds the job with one sentence that names the attributes; a name releases it."""
+    """A name that leaves no local part holds the job with one sentence that names the attributes; a name frees it."""
     office.join("E1", "ー ー", familyName="ー")
     office.drain()
     ((kind, state, reason),) = office.outstanding()

@@ -1,0 +1,71 @@
+"""The README says what is there: every command, every setting, every state; and what it shows, works."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+from typer.main import get_command
+
+from worker.cli.application import application
+from worker.events import EVENT_TYPES, parse_event
+from worker.settings import documented_settings
+from worker.sources.configuration import SourceKind
+from worker.store.states import EventState, JobState, StepState
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+STATES = README.partition("## States")[2].partition("```")[2].partition("```")[0]
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command below a group."""
+    children = getattr(group, "commands", None)
+    if not children:
+        yield path
+        return
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+@pytest.mark.parametrize("words", sorted(commands(get_command(application()))), ids=" ".join)
+def test_command_is_documented(words: tuple[str, ...]) -> None:
+    """Every command stands in the README's tables, subcommands in the list behind their group."""
+    rows = [line for line in README.splitlines() if line.startswith("| `mailroster") and words[0] in line]
+
+    assert any(all(re.search(rf"\b{re.escape(word)}\b", row) for word in words) for row in rows)
+
+
+@pytest.mark.parametrize("setting", documented_settings(), ids=lambda setting: setting.name)
+def test_setting_is_documented_with_its_default(setting: object) -> None:
+    """Every setting stands in the README with the default it has."""
+    (row,) = [line for line in README.splitlines() if line.startswith("| `MAILROSTER_") and f"`{setting.name}`" in line]
+
+    assert setting.default is None or f"`{setting.default}`" in row
+
+
+@pytest.mark.parametrize("state", [*EventState, *JobState, *StepState])
+def test_state_is_in_the_diagram(state: str) -> None:
+    """The diagram of states names every state there is."""
+    assert re.search(rf"\b{state}\b", STATES)
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_event_type_is_documented(kind: str) -> None:
+    """Every type of event is named."""
+    assert f"`{kind}`" in README
+
+
+@pytest.mark.parametrize("kind", SourceKind)
+def test_source_kind_is_documented(kind: str) -> None:
+    """Every kind of source is named."""
+    assert kind in README
+
+
+def test_example_event_is_valid() -> None:
+    """The event that the README shows is accepted as it stands."""
+    shown = README.partition("```json")[2].partition("```")[0]
+
+    assert parse_event(json.loads(shown), now=datetime(2026, 11, 22, tzinfo=UTC)).subject == "E1001"
