@@ -34,11 +34,10 @@ _QUIET = (
     "uvicorn.access",
     "celery.app.trace",
     "celery.worker.strategy",
-    "sqlalchemy.engine",
-    "sqlalchemy.pool",
+    "sqlalchemy",
     "alembic",
 )
-"""HTTP's lines for each request carry addresses in paths and queries; Celery's for each bell say nothing."""
+"""HTTP's lines for each request carry addresses in paths; the others' say nothing for each bell, column or revision."""
 
 
 def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:

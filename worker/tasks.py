@@ -114,7 +114,7 @@ station = Station()
 @worker_init.connect
 def _refuse_to_start_unfit(**_: Any) -> None:
     try:
-        _ = station.deployment
+        station.deployment.require_credentials()
     except (SettingsInvalid, SourcesInvalid, PolicyInvalid, NotConfigured, SchemaOutdated) as error:
         # Celery swallows the exceptions of signal handlers; a worker that can do nothing must not stand there.
         raise SystemExit(f"mailroster: {error}") from error

@@ -130,7 +130,7 @@ def _everybody(scene: Scene) -> _Who:
 def _apply(scene: Scene, question: OfEvents) -> tuple[_Who, tuple[str, ...]]:
     receipts = accept(scene.intake, question.source, question.documents)
     ids = {receipt.id for receipt in receipts}
-    while any(_waits(row) for row in _rows(scene, ids)):
+    while any(_waits(scene, row) for row in _rows(scene, ids)):
         apply_next(scene.intake)
     rows = _rows(scene, ids)
     touched = {row.person_id for row in rows if row.person_id is not None}
@@ -142,8 +142,8 @@ def _rows(scene: Scene, ids: set[int]) -> list[EventRow]:
     return [row for event_id in sorted(ids) if (row := events.get(scene.session, event_id)) is not None]
 
 
-def _waits(row: EventRow) -> bool:
-    return row.state is EventState.ACCEPTED and row.retry_at is None
+def _waits(scene: Scene, row: EventRow) -> bool:
+    return row.state is EventState.ACCEPTED and (row.retry_at is None or row.retry_at <= scene.now)
 
 
 def _outstanding(scene: Scene, event_ids: set[int] | None = None) -> set[Address]:

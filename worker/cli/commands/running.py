@@ -111,7 +111,6 @@ def sandbox(
 
 def _log_all_along() -> None:
     configure_logging(level=logging.INFO)
-    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)  # it tells of every column
 
 
 def _in_a_process_of_its_own(settings: Settings) -> Deployment:
