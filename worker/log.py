@@ -36,6 +36,7 @@ _QUIET = (
     "celery.worker.strategy",
     "sqlalchemy",
     "alembic",
+    "kombu.connection",
 )
 """HTTP's lines for each request carry addresses in paths; the others' say nothing for each bell, column or revision."""
 

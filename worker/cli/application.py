@@ -2,8 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Literal
 
 import typer
@@ -22,8 +20,7 @@ from worker.cli.commands import (
     tokens,
     why,
 )
-
-_DEMO = "worker.cli.demo"
+from worker.cli.demo.command import demo
 
 
 def application() -> typer.Typer:
@@ -45,7 +42,7 @@ def application() -> typer.Typer:
 
 def _alone() -> dict[str, Callable[..., None]]:
     return {
-        **_demo(),
+        "demo": demo,
         "init": init.init,
         "up": running.up,
         "serve": running.serve,
@@ -56,13 +53,6 @@ def _alone() -> dict[str, Callable[..., None]]:
         "why": why.why,
         "doctor": doctor.doctor,
     }
-
-
-def _demo() -> dict[str, Callable[..., None]]:
-    if find_spec(_DEMO) is None:
-        return {}
-    command: Callable[..., None] = import_module(f"{_DEMO}.command").demo
-    return {"demo": command}
 
 
 def _markup() -> Literal["rich"] | None:

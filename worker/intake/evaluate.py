@@ -28,7 +28,7 @@ from worker.policy import (
     load_policy,
     needs_address,
 )
-from worker.store import addresses, jobs, people
+from worker.store import addresses, events, jobs, people
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind
@@ -70,8 +70,9 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
     if unread_domain:
         return _read_domain_first(session, row, policy, now)
-    urgency = _urgency(decision.state.mailbox, view)
-    cause = _Cause(urgency, event_id, now)
+    if event_id is None and row.wanted_hash is None:
+        event_id = events.latest_id(session, person_id)  # it was told before anything could be done about it
+    cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now)
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
     return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
 

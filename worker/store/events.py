@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -137,6 +137,11 @@ def attach(session: Session, source: str, subject: str, person_id: int) -> None:
         .where(EventRow.state == EventState.APPLIED)
         .values(person_id=person_id, reason=None),
     )
+
+
+def latest_id(session: Session, person_id: int) -> int | None:
+    """Return the newest event of a person."""
+    return session.scalar(select(func.max(EventRow.id)).where(EventRow.person_id == person_id))
 
 
 def of_person(session: Session, person_id: int) -> list[EventRow]:
