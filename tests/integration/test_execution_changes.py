@@ -182,6 +182,23 @@ def test_deletion_waits_until_the_block_was_confirmed_for_the_grace(office: Offi
     assert office.mailboxes() == {}
 
 
+def test_deletion_is_held_while_a_rehire_waits_in_the_inbox(office: Office) -> None:
+    """A rehire that was accepted and not yet applied stops a deletion that is due; applied, it reopens the mailbox."""
+    office.employ("Ada Lovelace")
+    office.tell("left", "E1")
+    office.drain()
+    office.move(30 * DAY)
+    office.apply_all()
+    office.join("E1", "Ada Lovelace")
+    office.run_all()
+    assert set(office.mailboxes()) == {"ada.lovelace"}
+
+    office.drain()
+
+    assert office.doors("ada.lovelace") != CLOSED
+    assert office.outstanding() == []
+
+
 def test_departure_told_late_gives_the_full_grace(office: Office) -> None:
     """A departure that we hear of two months late blocks at once and deletes only after the grace from now."""
     office.employ("Ada Lovelace")

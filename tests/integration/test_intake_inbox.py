@@ -6,9 +6,10 @@ from datetime import timedelta
 from itertools import permutations
 
 import pytest
+from sqlalchemy import Connection, event, text
 
 from tests.integration.office import DAY, POLICY, Office
-from worker.intake import EventsRefused, accept
+from worker.intake import EventsRefused, accept, apply_next
 from worker.sandbox import RunningSandbox
 from worker.store import people
 from worker.store.database import Database
@@ -241,3 +242,26 @@ def test_person_who_cannot_be_evaluated_stops_nobody(office: Office) -> None:
     office.drain()
 
     assert office.aliases() == {"everyone": {"grace.hopper"}}
+
+
+def test_busy_database_counts_as_nobodys_failure(office: Office) -> None:
+    """An event whose person is locked for too long comes back a moment later, and no failure is counted."""
+    if office.database.is_sqlite:
+        pytest.skip("SQLite's writers wait for each other at the beginning of a transaction, not in it")
+    office.employ("Ada Lovelace")
+    office.tell("updated", "E1", title="Countess")
+    event.listen(office.database.engine, "begin", _impatient)
+    with office.database.write() as session:
+        session.execute(text("select id from people for update"))
+        apply_next(office.intake)
+
+    (row,) = [row for row in office.events() if row.type == "person.updated"]
+    assert (row.state, row.failures) == (EventState.ACCEPTED, 0)
+    office.move(timedelta(seconds=2))
+    office.drain()
+    (row,) = [row for row in office.events() if row.type == "person.updated"]
+    assert row.state == EventState.APPLIED
+
+
+def _impatient(connection: Connection) -> None:
+    connection.exec_driver_sql("set local lock_timeout = '100ms'")

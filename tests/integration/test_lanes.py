@@ -14,9 +14,10 @@ from tests.integration.office import MONDAY, Office
 from worker.execution import LEASE, run_next, sweep_once
 from worker.migadu import Call, Hooks, Outcome
 from worker.sandbox import RunningSandbox
-from worker.store import events, jobs, people
+from worker.store import events, jobs, pauses, people
 from worker.store.database import Database, Session
 from worker.store.jobs import Lease, LeaseLost, Subject, SubjectKind
+from worker.store.pauses import PauseKind
 from worker.store.states import JobState
 
 MINUTE = timedelta(minutes=1)
@@ -261,6 +262,26 @@ def test_event_that_comes_while_the_job_runs_is_not_lost(office: Office) -> None
 
     assert office.doors("grace.hopper")["send"]
     assert office.outstanding() == []
+
+
+def test_job_that_ends_well_does_not_end_a_pause_that_began_meanwhile(office: Office) -> None:
+    """A call that was under way when the host closed for everybody proves nothing about the time after."""
+    office.join("E2", "Ada Lovelace")
+    office.join("E3", "Alan Turing")
+    office.apply_all()
+
+    def close() -> None:
+        with office.database.write() as session:
+            pauses.pause(session, PauseKind.THROTTLED, "closed", office.clock.now(), None)
+
+    _interrupt(office, "create-mailbox", close, is_after=True)
+    office.drain()
+    assert set(office.mailboxes()) == {"grace.hopper", "ada.lovelace"}
+
+    office.move(2 * MINUTE)
+    office.drain()
+
+    assert "alan.turing" in office.mailboxes()
 
 
 def test_most_urgent_job_goes_first(office: Office) -> None:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from worker.events import parse_event
 from worker.execution.calls import Secrets
 from worker.execution.domain import is_stale, read_domain
+from worker.execution.evidence import agrees_on_deletion
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import in_mailbox, settle
@@ -19,7 +19,6 @@ from worker.planning.step import Operation
 from worker.policy import (
     Existing,
     Missing,
-    NoMailbox,
     NoUsableName,
     PersonState,
     PersonView,
@@ -30,8 +29,7 @@ from worker.policy import (
     desired,
     load_policy,
 )
-from worker.roster import Person, Record, fold, profile
-from worker.store import addresses, events, jobs, pauses, people, steps
+from worker.store import addresses, jobs, pauses, people, steps
 from worker.store.addresses import Provenance, Role
 from worker.store.database import Session
 from worker.store.pauses import PauseKind
@@ -209,20 +207,9 @@ def _obstacle(run: Run, known: _Known, plan: Plan, recovery: str | None) -> Outc
         return Waiting(known.creations_paused_until, "the mail host takes no more mailboxes for now")
     if creation is not None and creation.after.get("password_method") == "invitation" and recovery is None:
         return Held("the mailbox is gone at the host, and without a personalEmail nobody can be invited to a new one")
-    if Operation.DELETE_MAILBOX in operations and not _agreed_anew(run, known):
+    person_id = int(known.view.profile.key)
+    if Operation.DELETE_MAILBOX in operations and not agrees_on_deletion(
+        run.execution, person_id, known.policy, run.now
+    ):
         return Held("the stored events do not agree that this mailbox is to be deleted")
     return None
-
-
-def _agreed_anew(run: Run, known: _Known) -> bool:
-    """Fold the person anew from the stored events: before what cannot be undone, the evidence is read again."""
-    records: dict[tuple[str, str], Record] = {}
-    with run.execution.database.read() as session:
-        for row in events.of_person(session, int(known.view.profile.key)):
-            event = parse_event(row.document, now=row.received_at)
-            key = (row.source, event.subject)
-            records[key] = fold(records.get(key, Record(*key)), event, row.received_at)
-        anew = profile(Person(known.view.profile.key, tuple(records.values())), run.execution.precedence)
-        view = person_view(session, int(known.view.profile.key), run.execution.precedence)
-    decision = desired(replace(view, profile=anew), known.policy, run.now)
-    return isinstance(decision.state.mailbox, NoMailbox)

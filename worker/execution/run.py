@@ -18,13 +18,14 @@ from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
 from worker.store import addresses, calls, jobs, pauses, people, steps
 from worker.store.calls import CallLimit, LimitReached
-from worker.store.database import Session
+from worker.store.database import DatabaseBusy, Session
 from worker.store.jobs import LeaseLost, Subject, SubjectKind
 from worker.store.pauses import PauseKind
 from worker.store.states import JOB_MOVES, JobState, StepState, move
 from worker.store.tables import JobRow
 
 _log = structlog.get_logger(__name__)
+_MOMENT = timedelta(seconds=1)
 _GROWTH = 2
 _LONGEST_EXPONENT = 16
 
@@ -74,6 +75,8 @@ def _outcome(run: Run) -> Outcome:
         return Waiting(run.now + reached.wait, "the call limit is reached")
     except LeaseLost:
         raise
+    except DatabaseBusy:
+        return Waiting(run.now + _MOMENT, "the database was busy")
     except Exception:  # noqa: BLE001 - the rim of a run: whatever it is becomes a recorded outcome
         _log.exception("a defect stopped the run", job=run.lease.job_id)
         return Retry("a defect of ours stopped the run; the log has the details")

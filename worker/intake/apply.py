@@ -12,7 +12,7 @@ from worker.intake.context import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
 from worker.roster import Ambiguous, Linked, NewPerson, Record, Unmatched, fold, link
 from worker.store import events, people
-from worker.store.database import DatabaseFailure, Session
+from worker.store.database import DatabaseBusy, Session
 from worker.store.people import stated_text
 from worker.store.policies import active_policy
 from worker.store.tables import EventRow
@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 MOST_FAILURES = 5
 """After so many failed applications an event is parked."""
 _PAUSE_AFTER_FAILURE = timedelta(seconds=30)
+_MOMENT = timedelta(seconds=1)
 _PAUSE_OF_A_PERSON = timedelta(hours=1)
 
 
@@ -51,35 +52,45 @@ def apply_next(intake: Intake) -> bool:
 
 def _apply_one(session: Session, intake: Intake, now: datetime) -> int | None:
     if (row := events.claim_accepted(session, now)) is not None:
+        event_id = row.id  # a failed flush takes the row's attributes away
         try:
             return _apply_event(session, intake, row, now)
         except Exception as error:
-            raise _Failed(row.id, None) from error
+            raise _Failed(event_id, None) from error
     policy = active_policy(session)
     person = people.claim_due(session, now, policy[0]) if policy else None
     if person is None:
         return None
+    person_id = person.id
     try:
-        return evaluate(session, intake, person.id, None)
+        return evaluate(session, intake, person_id, None)
     except Exception as error:
-        raise _Failed(None, person.id) from error
+        raise _Failed(None, person_id) from error
 
 
 def _record_failure(intake: Intake, failed: _Failed, now: datetime) -> None:
     error = failed.__cause__
     with intake.database.write() as session:
-        if failed.person_id is not None:
+        if isinstance(error, DatabaseBusy):
+            _log.info("the database was busy; trying again", error=type(error).__name__)
+            _try_again(session, failed, now)
+        elif failed.person_id is not None:
             _log.error("person could not be evaluated", person=failed.person_id, exc_info=error)
             _leave_alone(session, failed.person_id, now)
         elif failed.event_id is not None and (row := events.get(session, failed.event_id)) is not None:
-            passing = isinstance(error, DatabaseFailure)  # two workers that met; the next try finds what the other made
             final = row.failures + 1 >= MOST_FAILURES
-            _log.warning(
-                "event could not be applied", event_id=row.id, final=final, exc_info=None if passing else error
-            )
-            pause = timedelta(0) if passing else _PAUSE_AFTER_FAILURE * 2**row.failures
+            _log.warning("event could not be applied", event_id=row.id, final=final, exc_info=error)
+            pause = _PAUSE_AFTER_FAILURE * 2**row.failures
             reason = f"could not be applied: {type(error).__name__}"
             events.count_failure(session, row.id, reason=reason, retry_at=None if final else now + pause)
+
+
+def _try_again(session: Session, failed: _Failed, now: datetime) -> None:
+    """Come back a moment later, with nothing counted: the next try finds what the other worker made."""
+    if failed.event_id is not None and (row := events.get(session, failed.event_id)) is not None:
+        row.retry_at = now + _MOMENT
+    if failed.person_id is not None:
+        people.lock(session, failed.person_id).next_change_at = now + _MOMENT
 
 
 def _leave_alone(session: Session, person_id: int, now: datetime) -> None:

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError as DatabaseBusy
 from sqlalchemy.exc import SQLAlchemyError as DatabaseFailure
 from sqlalchemy.orm import Session
 
-__all__ = ["Database", "DatabaseFailure", "Session", "database_now"]
+# DatabaseBusy: a lock that was waited for too long, a deadlock, a database that went away. Trying again may help.
+__all__ = ["Database", "DatabaseBusy", "DatabaseFailure", "Session", "database_now"]
 
 _READ_ONLY = "mailroster_read_only"
 _BUSY_MS = 15_000

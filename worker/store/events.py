@@ -1,10 +1,11 @@
 """Queries over the inbox of events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -142,6 +143,14 @@ def attach(session: Session, source: str, subject: str, person_id: int) -> None:
 def latest_id(session: Session, person_id: int) -> int | None:
     """Return the newest event of a person."""
     return session.scalar(select(func.max(EventRow.id)).where(EventRow.person_id == person_id))
+
+
+def of_subjects(session: Session, subjects: Sequence[tuple[str, str]]) -> list[EventRow]:
+    """Return every event of these (source, subject) that was not rejected, applied or not."""
+    mine = tuple_(EventRow.source, EventRow.subject).in_(subjects)
+    return list(
+        session.scalars(select(EventRow).where(mine, EventRow.state != EventState.REJECTED).order_by(EventRow.id))
+    )
 
 
 def of_person(session: Session, person_id: int) -> list[EventRow]:

@@ -1,0 +1,25 @@
+"""Evidence: before what cannot be undone, a person is folded anew from the stored events (`design.md` 3, Time)."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from worker.events import parse_event
+from worker.execution.context import Execution
+from worker.policy import NoMailbox, Policy, desired
+from worker.roster import Person, Record, fold, profile
+from worker.store import events, people
+from worker.store.views import person_view
+
+
+def agrees_on_deletion(execution: Execution, person_id: int, policy: Policy, now: datetime) -> bool:
+    """Tell whether everything that was ever accepted about a person, applied or not yet, asks for no mailbox."""
+    records: dict[tuple[str, str], Record] = {}
+    with execution.database.read() as session:
+        known = people.load(session, person_id).records
+        for row in events.of_subjects(session, [(record.source, record.subject) for record in known]):
+            event = parse_event(row.document, now=row.received_at)
+            key = (row.source, event.subject)
+            records[key] = fold(records.get(key, Record(*key)), event, row.received_at)
+        anew = profile(Person(str(person_id), tuple(records.values())), execution.precedence)
+        view = person_view(session, person_id, execution.precedence)
+    return isinstance(desired(replace(view, profile=anew), policy, now).state.mailbox, NoMailbox)
