@@ -1,6 +1,6 @@
 """Databases for integration tests: each test that asks runs on both engines.
 
-`database_url` is empty; `database` is migrated, as a copy of one that was migrated once.
+`database_url` is empty; `database` is migrated, as a copy of one that was migrated once; `office` is a deployment on it without processes.
 """
 
 import shutil
@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from tests.integration.office import Office
 from tests.servers import fresh_database
+from worker.sandbox import RunningSandbox
 from worker.store import schema
 from worker.store.database import Database
 
@@ -68,3 +70,17 @@ def _postgresql_template(postgres_url: str) -> Iterator[str]:
 def _migrated_postgresql_url(postgres_url: str, _postgresql_template: str) -> Iterator[str]:
     with fresh_database(postgres_url, template=_postgresql_template) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """One sandbox for the tests of this file."""
+    with RunningSandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
+    """A deployment with a policy and nobody in it."""
+    with closing(Office(database, sandbox)) as opened:
+        yield opened

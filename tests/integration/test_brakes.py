@@ -23,13 +23,6 @@ immediate = { floor = 1, share = 0.0, per = "1h" }
 """
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
     """A deployment with tight brakes and eight people."""

@@ -1,31 +1,11 @@
 """People who are renamed, moved, suspended, gone and back: what becomes of their mailboxes and aliases."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 
-import pytest
-
 from tests.integration.office import DAY, POLICY, Office
-from worker.sandbox import RunningSandbox
-from worker.store.database import Database
 
 OPEN = {"send": True, "imap": True, "pop3": True, "managesieve": False}  # as the host makes a mailbox
 CLOSED = dict.fromkeys(OPEN, False)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
-    """A deployment with a policy and nobody in it."""
-    with closing(Office(database, sandbox)) as opened:
-        yield opened
 
 
 def test_rename_keeps_the_mailbox_and_adds_an_identity(office: Office) -> None:

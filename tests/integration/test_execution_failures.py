@@ -22,20 +22,6 @@ MINUTE = timedelta(minutes=1)
 NOBODY = "http://127.0.0.1:9/v1"  # the discard port: connections are refused
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
-    """A deployment with a policy and nobody in it."""
-    with closing(Office(database, sandbox)) as opened:
-        yield opened
-
-
 class _Wire(httpx.BaseTransport):
     """A wire to the real sandbox that fails for some requests, before or after they arrive."""
 

@@ -1,7 +1,5 @@
 """The inbox: duplicates, conflicts, disorder, records that wait for their person, and what cannot be applied."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from itertools import permutations
 
@@ -10,26 +8,10 @@ from sqlalchemy import Connection, event, text
 
 from tests.integration.office import DAY, POLICY, Office
 from worker.intake import EventsRefused, accept, apply_next
-from worker.sandbox import RunningSandbox
 from worker.store import people
-from worker.store.database import Database
 from worker.store.states import EventState
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
-    """A deployment with a policy and nobody in it."""
-    with closing(Office(database, sandbox)) as opened:
-        yield opened
 
 
 def test_event_told_twice_is_applied_once(office: Office) -> None:

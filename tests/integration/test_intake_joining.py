@@ -1,9 +1,6 @@
 """People who join: what they get at the mail host, how many calls it takes, and what stops it."""
 
-from collections.abc import Iterator
 from contextlib import closing
-
-import pytest
 
 from tests.integration.office import DAY, POLICY, Office
 from worker.sandbox import RunningSandbox
@@ -12,20 +9,6 @@ from worker.store.states import JobState
 
 INDEX = [("GET", "mailboxes"), ("GET", "aliases")]
 ADA_BOX = {"local_part": "ada.lovelace", "name": "Somebody", "password": "s3cret-s3cret"}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
-
-
-@pytest.fixture
-def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
-    """A deployment with a policy and nobody in it."""
-    with closing(Office(database, sandbox)) as opened:
-        yield opened
 
 
 def test_joiner_costs_one_call_beside_the_index_of_the_domain(office: Office) -> None:

@@ -24,13 +24,6 @@ MINUTE = timedelta(minutes=1)
 FOREVER = timedelta(days=365)
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
     """A deployment with a policy and one colleague, who is nobody's concern."""
