@@ -1,6 +1,7 @@
 """Databases for integration tests: each test that asks runs on both engines.
 
-`database_url` is empty; `database` is migrated, as a copy of one that was migrated once; `office` is a deployment on it without processes.
+`database_url` is empty; `database` is migrated, as a copy of one that was migrated once; `office` is a whole deployment
+on it, without processes.
 """
 
 import shutil
