@@ -131,7 +131,8 @@ def test_the_doctor_finds_the_worker_and_the_mail_host(shell: Shell) -> None:
     ill = shell.run("doctor", MAILROSTER_MIGADU_KEY="wrong")
 
     assert {each["check"]: each["ok"] for each in well.document["checks"]} == dict.fromkeys(
-        ("settings", "database", "schema", "broker", "worker", "policy", "sources", "mail host", "domain"), True
+        ("settings", "database", "schema", "broker", "worker", "policy", "sources", "records", "mail host", "domain"),
+        True,
     )
     assert (well.code, ill.code) == (0, 1)
     assert "mail host: set MAILROSTER_MIGADU_USER" in ill.out

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
 
 from tests.integration.office import DAY, POLICY, Office
+from tests.integration.shell import Shell
 from worker.intake import EventsRefused, accept, apply_next
 from worker.store import people
 from worker.store.states import EventState
@@ -224,6 +226,22 @@ def test_person_who_cannot_be_evaluated_stops_nobody(office: Office) -> None:
     office.drain()
 
     assert office.aliases() == {"everyone": {"grace.hopper"}}
+
+
+def test_doctor_names_a_record_that_belongs_to_nobody(office: Office, tmp_path: Path) -> None:
+    """`doctor` tells of a record of a source that makes no people, until it states whose it is."""
+    url = office.database.engine.url.render_as_string(hide_password=False)
+    shell = Shell(tmp_path, {"MAILROSTER_DATABASE_URL": url})
+    office.join("E1", "Ada Lovelace", employeeNumber="7")
+    office.tell("updated", "X1", source="it", title="Countess")
+    office.drain()
+    before = shell.run("doctor").out
+    office.tell("updated", "X1", source="it", employeeNumber="7")
+    office.drain()
+
+    after = shell.run("doctor").out
+    assert "1 belong to nobody yet: it X1" in before
+    assert "every record belongs to a person" in after
 
 
 def test_busy_database_counts_as_nobodys_failure(office: Office) -> None:

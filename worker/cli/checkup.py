@@ -12,10 +12,11 @@ from worker.execution.look import UnknownMailDomain, count_mailboxes
 from worker.migadu import AccountRefused
 from worker.policy import PolicyInvalid, load_policy
 from worker.settings import Settings, SettingsInvalid, load_settings, without_password
-from worker.store import workers
+from worker.store import people, workers
 from worker.store.policies import active_policy
 
 _CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
+_MOST_NAMED = 5
 _NOT_ACTIVE = "another version is active until a worker starts again"
 
 
@@ -52,6 +53,11 @@ def _of(deployment: Deployment) -> Iterator[Finding]:
         "write one with `mailroster init`; `mailroster policy check` names each fault",
     )
     yield _checked("sources", lambda: _sources(deployment), "correct the sources file, or set the variable it names")
+    yield _checked(
+        "records",
+        lambda: _records(deployment),
+        "give the record an employeeNumber or a workEmail that one person has, in the system it comes from",
+    )
     yield from _mail_host(deployment)
 
 
@@ -107,6 +113,17 @@ def _sources(deployment: Deployment) -> str:
     if not deployment.settings.sources.exists():
         return f"there is no {deployment.settings.sources}: only operators, `submit` and the API tell of people"
     return f"{len(deployment.sources.by_name)}: {', '.join(sorted(deployment.sources.by_name)) or 'none'}"
+
+
+def _records(deployment: Deployment) -> str:
+    """Look for records that belong to nobody: their events were applied, and nothing came of them."""
+    require_schema(deployment.database)
+    with deployment.database.read() as session:
+        waiting = people.unmatched(session)
+    if not waiting:
+        return "every record belongs to a person"
+    named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in waiting[:_MOST_NAMED])
+    raise NotConfigured(f"{len(waiting)} belong to nobody yet: {named}")
 
 
 def _mail_host(deployment: Deployment) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from worker.roster import Person, Record
 from worker.roster.document import from_document, to_document
 from worker.store.tables import AddressRow, PersonRow, RecordRow
 
+_MOST_LISTED = 100
+
 
 def load_record(session: Session, source: str, subject: str) -> tuple[Record, int | None] | None:
     """Return what a source stated under a subject, and the person it was linked with, locked for folding."""
@@ -63,8 +65,9 @@ def waiting_for(session: Session, employee_number: str | None, work_email: str |
 
 
 def unmatched(session: Session) -> list[tuple[Record, str]]:
-    """Return records that belong to nobody yet, with the reason."""
-    rows = session.scalars(select(RecordRow).where(RecordRow.person_id.is_(None)).order_by(RecordRow.source))
+    """Return the first hundred records that belong to nobody yet, with the reason."""
+    waiting = select(RecordRow).where(RecordRow.person_id.is_(None))
+    rows = session.scalars(waiting.order_by(RecordRow.source, RecordRow.subject).limit(_MOST_LISTED))
     return [(from_document(row.source, row.subject, row.document), row.why_unmatched or "") for row in rows]
 
 

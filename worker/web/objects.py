@@ -201,11 +201,13 @@ def status_object(session: Session, now: datetime, *, schema: str | None) -> Jso
     """Return how this deployment fares. ``schema`` is the revision that the database is at."""
     policy = active_policy(session)
     due_since = jobs.oldest_due_at(session, now)
+    waiting = people.unmatched(session)
     return {
         "now": instant(now),
         "eventsWaiting": events.any_accepted(session, now),
         "jobs": jobs.count(session),
         "people": people.count(session),
+        "recordsWithoutPerson": [{"source": each.source, "subject": each.subject, "why": why} for each, why in waiting],
         "behindS": max((now - due_since).total_seconds(), 0.0) if due_since else 0.0,
         "pauses": [_pause(row, now) for row in pauses.all_of(session)],
         "openHolds": [str(hold.id) for hold in list_holds(session)],
