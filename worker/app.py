@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 
 APPLY_QUEUE = "mailroster.apply"
 RUN_QUEUE = "mailroster.run"
@@ -36,6 +36,7 @@ app.conf.update(
     task_reject_on_worker_lost=False,  # failures are counted in the database, not by redelivery (A8)
     task_ignore_result=True,  # results are rows
     task_store_eager_result=False,
+    worker_pool="threads",  # forked children would share the parent's connections, and 16 threads cost less (A5)
     worker_prefetch_multiplier=1,  # fairness: a bell waits for a free thread, not behind a busy one (A8)
     # After a lost connection Celery would restore the prefetch count from a pool thread, whose wait for an answer takes
     # a frame from the main loop's hands: under load the worker then stands still for ever (seen with 5.7.0).
@@ -55,12 +56,14 @@ app.conf.update(
 )
 
 
-def configure(broker_url: str) -> Celery:
-    """Point the application at a broker and make it this process's default. Idempotent.
+def configure(settings: Settings) -> Celery:
+    """Set the application up for a deployment and make it this process's default. Idempotent.
 
     Pool threads resolve the current application per thread and would run tasks on another one otherwise (A3).
     """
+    broker_url = settings.broker_url.get_secret_value()
     app.conf.broker_url = broker_url
+    app.conf.worker_concurrency = settings.worker_threads
     app.conf.broker_transport_options = _transport_options(broker_url)
     app.set_default()
     return app
@@ -70,7 +73,7 @@ def configure(broker_url: str) -> Celery:
 def _configure_from_settings(sender: Celery, **_: Any) -> None:
     # For `celery -A worker.app worker`, where nobody else reads our settings.
     if "broker_url" not in sender._preconf:  # noqa: SLF001 - Celery has no other way to ask what was set already
-        configure(load_settings().broker_url.get_secret_value())
+        configure(load_settings())
 
 
 def _transport_options(broker_url: str) -> dict[str, Any]:

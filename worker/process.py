@@ -32,7 +32,7 @@ class EmbeddedWorker:
 
     def __enter__(self) -> Self:
         """Start, and return once tasks are consumed. Raises WorkerNotReady."""
-        configure(self._deployment.settings.broker_url.get_secret_value())
+        configure(self._deployment.settings)
         station.open(self._deployment)
         self._controller = _controller(self._ready)(
             pool="threads",
@@ -61,7 +61,7 @@ class EmbeddedWorker:
 def run_worker(deployment: Deployment) -> None:
     """Be a Celery worker until a signal ends it: TERM finishes what runs, a second one or QUIT does not."""
     settings = deployment.settings
-    configure(settings.broker_url.get_secret_value())
+    configure(settings)
     station.open(deployment)
     app.worker_main(
         [

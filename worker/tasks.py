@@ -6,10 +6,11 @@ A bell carries nothing; only a producer's event, which has no other way to us, i
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import structlog
+from celery.exceptions import Reject
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from kombu.exceptions import OperationalError
 
@@ -23,10 +24,12 @@ from worker.log import configure_logging
 from worker.policy import PolicyInvalid
 from worker.settings import SettingsInvalid, load_settings
 from worker.sources import SourcesInvalid
+from worker.store.database import DatabaseFailure
 from worker.store.schema import SchemaOutdated, require_current
 
 _log = structlog.get_logger(__name__)
 _QUIET_AFTER_FAILURE_S = 2.0
+_BEFORE_GIVING_BACK_S = 2.0
 
 
 class CeleryBell:
@@ -150,10 +153,14 @@ def run_next() -> None:
 def submit_event(event: dict[str, Any], source: str = "celery") -> None:
     """Accept a canonical event from a producer that speaks Celery. An invalid one is kept with the reason, not retried.
 
-    Late acknowledgement gives the message back to the broker where this process dies before the commit.
+    The message is acknowledged only after the commit: where the database does not take it, it goes back to the broker.
     """
     with station.working() as deployment:
         try:
             accept(deployment.intake, source, [event])
         except EventsRefused as refused:
-            _log.warning("event refused", source=source, kept_as=refused.ids)
+            _log.warning("event refused", kept_as=refused.ids)
+        except DatabaseFailure as error:
+            _log.warning("the database does not take an event; it goes back", error=type(error).__name__)
+            Event().wait(_BEFORE_GIVING_BACK_S)  # a message given back at once would come back at once
+            raise Reject(type(error).__name__, requeue=True) from None

@@ -153,7 +153,7 @@ def test_term_finishes_what_runs_and_exits_cleanly(installation: Installation) -
 def test_celery_command_works_too(installation: Installation) -> None:
     """`celery -A worker.app worker` is a worker like `mailroster worker`."""
     installation.start_serving()
-    installation.start("-A", "worker.app", "worker", "--pool=threads", "--concurrency=2", module="celery")
+    installation.start("-A", "worker.app", "worker", module="celery")
     installation.run("policy", "check")
     join(installation, "E1", "Ada", "Lovelace")
 

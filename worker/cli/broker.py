@@ -10,10 +10,9 @@ _PATIENCE_S = 4
 
 def answering(settings: Settings) -> Callable[[], bool] | None:
     """Return a function that tells whether the broker answers; None for ``memory://``, which is no other process."""
-    url = settings.broker_url.get_secret_value()
-    if url.startswith("memory"):
+    if settings.broker_url.get_secret_value().startswith("memory"):
         return None
-    configure(url)
+    configure(settings)
     return _answers
 
 

@@ -39,13 +39,12 @@ def require_schema(database: Database) -> None:
 
 def bell_for(settings: Settings) -> Bell:
     """Return the bell that reaches the workers of a deployment; within one process only the sweep hears others."""
-    broker = settings.broker_url.get_secret_value()
-    if broker.startswith("memory"):
+    if settings.broker_url.get_secret_value().startswith("memory"):
         return SilentBell()
     from worker.app import configure  # noqa: PLC0415 - Celery takes long to import, and most commands need none
     from worker.tasks import CeleryBell  # noqa: PLC0415 - as above
 
-    configure(broker)
+    configure(settings)
     return CeleryBell()
 
 

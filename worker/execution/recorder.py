@@ -7,7 +7,8 @@ from worker.execution.context import LEASE, Execution
 from worker.migadu import Call, Outcome
 from worker.planning.urgency import Urgency
 from worker.store import calls, jobs, steps
-from worker.store.database import Session
+from worker.store.calls import LimitReached
+from worker.store.database import Session, after_commit
 from worker.store.jobs import Lease
 from worker.store.steps import Attempt
 
@@ -27,12 +28,16 @@ class Recorder:
 
         Raises LimitReached or LeaseLost, and the call is not sent.
         """
+        reached = None
         with self.execution.database.write() as session:
             jobs.hold_lease(session, self.lease, LEASE)
             self._give_back_places(session)
-            if self.execution.limit is not None:
-                kept = 0 if self.lease.urgency == Urgency.REVOCATION else self.execution.limit.reserve
-                self.places.append(calls.take(session, self.execution.limit, kept=kept))
+            try:
+                self._take_place(session)
+            except LimitReached as error:
+                reached = error  # raised behind the commit, for what was given back must not be lost
+        if reached is not None:
+            raise reached
 
     def after(self, attempt: Call, outcome: Outcome) -> None:
         """Keep the attempt until the next transaction writes it down."""
@@ -50,12 +55,19 @@ class Recorder:
         )
 
     def flush(self, session: Session) -> None:
-        """Write down what was heard since the last time."""
+        """Write down what was heard since the last time; forgotten here only when that is committed."""
+        heard = len(self.attempts)
         steps.add_attempts(session, self.lease.job_id, self.attempts)
-        self.attempts = []
+        after_commit(session, lambda: self.attempts.__delitem__(slice(heard)))
         self._give_back_places(session)
 
-    def _give_back_places(self, session: Session) -> None:
+    def _take_place(self, session: Session) -> None:
         if self.execution.limit is not None:
+            kept = 0 if self.lease.urgency == Urgency.REVOCATION else self.execution.limit.reserve
+            self.places.append(calls.take(session, self.execution.limit, kept=kept))
+
+    def _give_back_places(self, session: Session) -> None:
+        if self.execution.limit is not None and self.places:
+            answered = len(self.places)
             calls.answered(session, self.places, self.execution.limit)
-        self.places = []
+            after_commit(session, lambda: self.places.__delitem__(slice(answered)))

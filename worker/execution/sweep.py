@@ -12,7 +12,7 @@ import structlog
 
 from worker.execution.context import Execution
 from worker.execution.perform import DRY_RUN
-from worker.store import events, jobs, people, workers
+from worker.store import events, holds, jobs, people, workers
 from worker.store.database import DatabaseFailure
 from worker.store.policies import active_policy
 
@@ -34,6 +34,7 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
     with execution.database.write() as session:
         workers.seen(session, execution.worker)
         given_back = jobs.give_back_expired(session, now)
+        holds.close_empty(session, now)
         if not execution.dry_run:
             jobs.requeue_held(session, DRY_RUN, now)
     with execution.database.read() as session:

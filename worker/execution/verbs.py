@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from worker.bell import Bell
 from worker.clock import Clock
-from worker.store import audit, holds, jobs
+from worker.store import audit, holds, jobs, people
 from worker.store.database import Database, Session
 from worker.store.holds import HoldChanged
 from worker.store.jobs import RESUMABLE
@@ -51,12 +51,15 @@ def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str)
 
 
 def dismiss(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str, *, reason: str) -> None:
-    """End a job without its outcome; the next event about its subject makes a new one.
+    """End a job without its outcome. The next event about a person, or the next change of members, makes a new one.
 
     Raises NoSuchJob, NotAllowedNow.
     """
     now = clock.now()
     with database.write() as session:
+        seen = jobs.get(session, job_id)
+        if seen is not None and seen.person_id is not None:
+            people.want_anew(session, [seen.person_id])  # before the job's row is locked, as everywhere
         row = _job(session, job_id)
         detail = {"from": row.state.value, "reason": reason}
         try:

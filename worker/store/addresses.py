@@ -116,10 +116,11 @@ def claim_foreign(session: Session, address: Address, person_id: int) -> Address
 
 def reserve_shared(session: Session, address: Address, now: datetime) -> AddressRow:
     """Reserve a shared address for us unless somebody holds it, and return who holds it."""
-    _insert(session, address, Role.SHARED, Provenance.RESERVED, None, now)
-    return session.scalars(
-        select(AddressRow).where(AddressRow.address == address, AddressRow.held_to.is_(None)),
-    ).one()
+    while True:
+        _insert(session, address, Role.SHARED, Provenance.RESERVED, None, now)
+        holder = held(session, address)
+        if holder is not None:  # else it was given up between the two statements, so there is room
+            return holder
 
 
 def note_foreign(session: Session, addresses: Iterable[Address], now: datetime) -> int:

@@ -5,7 +5,7 @@ deferred transaction that upgrades fails at once with "database is locked" whate
 (`engineering.md` A6), and synchronous is FULL because an answered 202 must survive a power cut.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError as DatabaseFailure
 from sqlalchemy.orm import Session
 
 # DatabaseBusy: a lock that was waited for too long, a deadlock, a database that went away. Trying again may help.
-__all__ = ["Database", "DatabaseBusy", "DatabaseFailure", "Session", "database_now"]
+__all__ = ["Database", "DatabaseBusy", "DatabaseFailure", "Session", "after_commit", "database_now"]
 
 _READ_ONLY = "mailroster_read_only"
 _BUSY_MS = 15_000
@@ -55,6 +55,11 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """Have this called once the session's transaction is committed, and not at all if it is rolled back."""
+    event.listen(session, "after_commit", lambda _: call(), once=True)
 
 
 def database_now(session: Session) -> datetime:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worker.planning.step import Brake
-from worker.store import jobs
+from worker.store import jobs, people
 from worker.store.states import JobState
 from worker.store.tables import HoldRow, JobRow
 
@@ -27,6 +27,8 @@ class HoldState(StrEnum):
     """An approver let its jobs pass; final."""
     REJECTED = "rejected"
     """An approver stopped its jobs; final."""
+    LAPSED = "lapsed"
+    """Its jobs went another way before anybody decided, as when people came back; final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,16 @@ def open_or_join(session: Session, trip: Trip, now: datetime) -> int:
     return row.id
 
 
+def close_empty(session: Session, now: datetime) -> int:
+    """Let holds lapse that stop no job any more. Returns how many."""
+    stopped = select(JobRow.id).where(JobRow.hold_id == HoldRow.id, JobRow.state == JobState.HELD).exists()
+    empty = select(HoldRow).where(HoldRow.state == HoldState.OPEN, ~stopped).with_for_update(skip_locked=True)
+    rows = session.scalars(empty).all()
+    for row in rows:
+        row.state, row.decided_at = HoldState.LAPSED, now
+    return len(rows)
+
+
 def approve(session: Session, hold_id: int, seen_hash: str, actor: str, now: datetime) -> int:
     """Let the plans of a hold pass, once. Returns how many jobs go on.
 
@@ -104,6 +116,7 @@ def approve(session: Session, hold_id: int, seen_hash: str, actor: str, now: dat
 
 def reject(session: Session, hold_id: int, actor: str, now: datetime) -> int:
     """Dismiss the jobs of a hold. Returns how many. Raises HoldChanged if it is not open."""
+    people.want_anew(session, [job.person_id for job in _held(session, hold_id) if job.person_id is not None])
     row, held = _opened(session, hold_id)
     for job in held:
         jobs.dismiss(job, now, f"hold {hold_id} was rejected")
@@ -115,8 +128,12 @@ def _opened(session: Session, hold_id: int) -> tuple[HoldRow, list[JobRow]]:
     row = session.get(HoldRow, hold_id, with_for_update=True, populate_existing=True)
     if row is None or row.state != HoldState.OPEN:
         raise HoldChanged(f"hold {hold_id} is not open")
+    return row, _held(session, hold_id, lock=True)
+
+
+def _held(session: Session, hold_id: int, *, lock: bool = False) -> list[JobRow]:
     held = select(JobRow).where(JobRow.hold_id == hold_id, JobRow.state == JobState.HELD).order_by(JobRow.id)
-    return row, list(session.scalars(held.with_for_update()))
+    return list(session.scalars(held.with_for_update() if lock else held))
 
 
 def list_holds(session: Session, state: HoldState | None = HoldState.OPEN) -> list[Hold]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, Select, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -67,40 +67,14 @@ def refresh(
 
     A job that is running meanwhile is queued again when it ends. An urgent cause makes the job urgent.
     """
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    fresh = {
-        "subject_kind": subject.kind,
-        "subject_key": subject.key,
-        "person_id": subject.person_id,
-        "state": JobState.QUEUED,
-        "urgency": urgency,
-        "run_at": now,
-        "event_id": event_id,
-        "generation": 1,
-        "fence": 0,
-        "failures": 0,
-        "created_at": now,
-        "updated_at": now,
-    }
-    new_id: int | None = session.scalar(
-        dialect.insert(JobRow).values(fresh).on_conflict_do_nothing().returning(JobRow.id)
-    )
-    if new_id is not None:
-        return new_id
-    row = session.scalars(
-        select(JobRow)
-        .where(JobRow.subject_kind == subject.kind, JobRow.subject_key == subject.key, JobRow.finished_at.is_(None))
-        .with_for_update()
-        .execution_options(populate_existing=True),
-    ).one()
-    row.generation += 1
-    row.urgency = min(row.urgency, urgency)
-    row.event_id = event_id or row.event_id
-    row.updated_at = now
-    if row.state is not JobState.RUNNING:
-        _queue(row, now)
-    session.flush()
-    return row.id
+    while True:
+        job_id = _insert(session, subject, urgency=urgency, now=now, event_id=event_id)
+        if job_id is not None:
+            return job_id
+        row = session.scalars(_outstanding(subject).with_for_update().execution_options(populate_existing=True)).first()
+        if row is not None:
+            return _freshen(session, row, urgency=urgency, now=now, event_id=event_id)
+        # Between the two statements the job ended, so there is room for a new one.
 
 
 def claim(session: Session, *, worker: str, lease: timedelta, now: datetime, least_urgent: int) -> Lease | None:
@@ -226,13 +200,7 @@ def get(session: Session, job_id: int, *, lock: bool = False) -> JobRow | None:
 
 def outstanding(session: Session, subject: Subject) -> JobRow | None:
     """Return a subject's outstanding job."""
-    return session.scalar(
-        select(JobRow).where(
-            JobRow.subject_kind == subject.kind,
-            JobRow.subject_key == subject.key,
-            JobRow.finished_at.is_(None),
-        ),
-    )
+    return session.scalar(_outstanding(subject))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +245,48 @@ def outstanding_by_subject(session: Session) -> list[JobRow]:
     needs_person = case((JobRow.state.in_((JobState.HELD, JobState.PARKED)), 0), else_=1)
     return list(
         session.scalars(select(JobRow).where(JobRow.state.in_(OUTSTANDING)).order_by(needs_person, JobRow.id)),
+    )
+
+
+def _insert(session: Session, subject: Subject, *, urgency: int, now: datetime, event_id: int | None) -> int | None:
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    fresh = {
+        "subject_kind": subject.kind,
+        "subject_key": subject.key,
+        "person_id": subject.person_id,
+        "state": JobState.QUEUED,
+        "urgency": urgency,
+        "run_at": now,
+        "event_id": event_id,
+        "generation": 1,
+        "fence": 0,
+        "failures": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert = dialect.insert(JobRow).values(fresh).on_conflict_do_nothing().returning(JobRow.id)
+    job_id: int | None = session.scalar(insert)
+    return job_id
+
+
+def _freshen(session: Session, row: JobRow, *, urgency: int, now: datetime, event_id: int | None) -> int:
+    row.generation += 1
+    row.urgency = min(row.urgency, urgency)
+    row.event_id = event_id or row.event_id
+    row.updated_at = now
+    if row.state is JobState.PARKED:
+        row.failures, row.failing_since = 0, None  # what failed so long was something else
+    if row.state is not JobState.RUNNING:
+        _queue(row, now)
+    session.flush()
+    return row.id
+
+
+def _outstanding(subject: Subject) -> Select[JobRow]:
+    return select(JobRow).where(
+        JobRow.subject_kind == subject.kind,
+        JobRow.subject_key == subject.key,
+        JobRow.finished_at.is_(None),
     )
 
 

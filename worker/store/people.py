@@ -168,6 +168,13 @@ def evaluate_soon(session: Session, person_ids: Sequence[int], now: datetime) ->
         session.execute(update(PersonRow).where(PersonRow.id.in_(person_ids)).values(next_change_at=now))
 
 
+def want_anew(session: Session, person_ids: Sequence[int]) -> None:
+    """Forget what was last wanted for these people, so that the next event about them makes a job again."""
+    for person_id in sorted(person_ids):
+        lock(session, person_id).wanted_hash = None
+    session.flush()
+
+
 def evaluate_without_address_soon(session: Session, now: datetime) -> None:
     """Have everybody evaluated who was evaluated before and holds no address, as after a domain was read."""
     holds = select(AddressRow.id).where(AddressRow.person_id == PersonRow.id, AddressRow.held_to.is_(None)).exists()
