@@ -81,6 +81,8 @@ def create_people() -> None:
     )
     partial_index("ix_people_due", "people", ["next_change_at"], "next_change_at is not null")
     op.create_index("ix_people_employee_number", "people", ["employee_number"])
+    op.create_index("ix_people_name", "people", ["name"])
+    op.create_index("ix_people_phase", "people", ["phase"])
     op.create_index("ix_people_policy_hash", "people", ["policy_hash", "id"])
     op.create_index("ix_people_work_email", "people", ["work_email"])
 
@@ -108,6 +110,7 @@ def create_events() -> None:
     )
     partial_index("ix_events_accepted", "events", ["id"], "state = 'accepted'")
     op.create_index("ix_events_digest", "events", ["digest"])
+    partial_index("ix_events_parked", "events", ["id"], "state = 'parked'")
     op.create_index("ix_events_person_id", "events", ["person_id", "id"])
     op.create_index("ix_events_subject", "events", ["source", "subject"])
     partial_index("uq_events_key", "events", ["source", "ce_source", "ce_id"], "state <> 'rejected'", unique=True)
@@ -127,6 +130,7 @@ def create_records() -> None:
         sa.PrimaryKeyConstraint("source", "subject", name="pk_records"),
     )
     op.create_index("ix_records_person_id", "records", ["person_id"])
+    op.create_index("ix_records_subject", "records", ["subject"])
     partial_index("ix_records_unmatched_email", "records", ["work_email"], "person_id is null")
     partial_index("ix_records_unmatched_number", "records", ["employee_number"], "person_id is null")
 
@@ -189,6 +193,7 @@ def create_jobs() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
     partial_index("ix_jobs_due", "jobs", ["urgency", "run_at", "id"], "state in ('queued', 'waiting')")
+    partial_index("ix_jobs_event_id", "jobs", ["event_id"], "finished_at is null")
     partial_index("ix_jobs_hold_id", "jobs", ["hold_id"], "hold_id is not null")
     partial_index("ix_jobs_leases", "jobs", ["lease_until"], "state = 'running'")
     op.create_index("ix_jobs_person_id", "jobs", ["person_id", "id"])
@@ -216,6 +221,12 @@ def create_addresses() -> None:
     op.create_index("ix_addresses_address", "addresses", ["address"])
     op.create_index("ix_addresses_domain", "addresses", ["domain", "role"])
     op.create_index("ix_addresses_person_id", "addresses", ["person_id"])
+    partial_index(
+        "ix_addresses_population",
+        "addresses",
+        ["id"],
+        "role = 'primary' and held_to is null and exists_since is not null",
+    )
     partial_index("uq_addresses_held", "addresses", ["address"], "held_to is null", unique=True)
 
 

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import func, select, text, update
 
 from worker.bell import SilentBell
@@ -40,6 +41,10 @@ members = { department = "Engineering" }
 address = "support"
 members = { department = "Support" }
 """
+ON_POSTGRESQL = pytest.mark.parametrize(
+    "engine", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+"""For what cannot happen on SQLite, whose writers exclude each other from the beginning of a transaction."""
 _MOST_ROUNDS = 2_000
 _numbers = count(1)
 

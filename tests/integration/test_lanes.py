@@ -1,6 +1,8 @@
 """Lanes: one worker per subject, workers that die in the middle or come back too late, and the queries' plans."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -8,10 +10,11 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 
-from tests.integration.office import MONDAY, Office
+from tests.integration.office import MONDAY, ON_POSTGRESQL, Office
 from worker.execution import LEASE, run_next, sweep_once
+from worker.intake import apply, apply_next
 from worker.migadu import Call, Hooks, Outcome
 from worker.sandbox import RunningSandbox
 from worker.store import events, jobs, pauses, people
@@ -22,6 +25,10 @@ from worker.store.states import JobState
 
 MINUTE = timedelta(minutes=1)
 FOREVER = timedelta(days=365)
+_SOMEBODY_WAITS = """
+    select 1 from pg_locks left join pg_database on pg_database.oid = pg_locks.database
+    where not granted and coalesce(datname, current_database()) = current_database() limit 1
+"""
 
 
 @pytest.fixture
@@ -368,3 +375,56 @@ def _fill(database: Database) -> None:
             session.connection().exec_driver_sql(statement)
     with database.write() as session:
         session.connection().exec_driver_sql("analyze")
+
+
+@ON_POSTGRESQL
+def test_a_job_that_ends_while_another_refreshes_it_is_made_anew(database: Database) -> None:
+    """A refresh that waited for a run to end makes a new job instead of failing: the run may have looked too early."""
+    subject = Subject(SubjectKind.SHARED, "team@example.org")
+    with database.write() as session:
+        first = jobs.refresh(session, subject, urgency=2, now=MONDAY)
+        lease = jobs.claim(session, worker="w", lease=timedelta(minutes=1), now=MONDAY, least_urgent=3)
+    with ThreadPoolExecutor() as pool:
+        with database.write() as session:
+            row = jobs.locked(session, lease)
+            waiting = pool.submit(_refresh, database, subject)
+            _wait_for_a_lock(database)
+            row.state, row.finished_at = JobState.DONE, MONDAY
+        second = waiting.result(timeout=10)
+
+    assert second != first
+    with database.read() as session:
+        assert jobs.get(session, second).state is JobState.QUEUED
+
+
+@ON_POSTGRESQL
+def test_nobody_is_lost_between_a_reading_and_an_evaluation(office: Office) -> None:
+    """Somebody evaluated while the domain's reading is noted is evaluated again, and gets a mailbox."""
+    with office.database.write() as session:
+        session.execute(text("delete from domains"))
+    office.join("E7", "Ada Lovelace")
+    office.join("E8", "Alan Turing")
+    apply_next(office.intake)  # E7 has the domain read
+    with ThreadPoolExecutor() as pool:
+        with office.database.write() as session:
+            apply._apply_one(session, office.intake, office.clock.now())  # E8, not committed yet
+            reading = pool.submit(run_next, office.execution)
+            _wait_for_a_lock(office.database)
+        assert reading.result(timeout=10)
+    office.drain()
+
+    assert {"ada.lovelace", "alan.turing"} <= set(office.mailboxes())
+
+
+def _refresh(database: Database, subject: Subject) -> int:
+    with database.write() as session:
+        return jobs.refresh(session, subject, urgency=2, now=MONDAY)
+
+
+def _wait_for_a_lock(database: Database) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        with database.read() as session:
+            if session.execute(text(_SOMEBODY_WAITS)).first():
+                return
+        assert time.monotonic() < deadline, "nobody waits"

@@ -328,3 +328,14 @@ def test_no_mailbox_is_given_up_before_its_block_was_confirmed(person, by, now):
     assert person.blocked_at is not None
     assert person.blocked_at <= now
     assert person.profile.employment.known_since <= now
+
+
+def test_an_immediate_departure_is_deleted_by_its_stated_day():
+    """Access ends at once, but the grace before the deletion counts from the last working day that was stated."""
+    garden_leave = leaver(immediate=True, last_working_day=date(2026, 6, 30))
+    blocked = view(garden_leave, blocked_at=utc("2026-03-01T09:00"))
+
+    decision = desired(blocked, POLICY, utc("2026-03-02T09:00"))
+
+    assert decision.state.mailbox.access is Access.BLOCKED
+    assert decision.valid_until == utc("2026-07-30T22:00")  # midnight in Berlin

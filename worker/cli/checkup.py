@@ -12,7 +12,7 @@ from worker.execution.look import UnknownMailDomain, count_mailboxes
 from worker.migadu import AccountRefused
 from worker.policy import PolicyInvalid, load_policy
 from worker.settings import Settings, SettingsInvalid, load_settings, without_password
-from worker.store import people, workers
+from worker.store import figures, people, workers
 from worker.store.policies import active_policy
 
 _CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
@@ -57,6 +57,11 @@ def _of(deployment: Deployment) -> Iterator[Finding]:
         "records",
         lambda: _records(deployment),
         "give the record an employeeNumber or a workEmail that one person has, in the system it comes from",
+    )
+    yield _checked(
+        "events",
+        lambda: _events(deployment),
+        "the log has the reason; they are tried again when a worker starts",
     )
     yield from _mail_host(deployment)
 
@@ -119,11 +124,26 @@ def _records(deployment: Deployment) -> str:
     """Look for records that belong to nobody: their events were applied, and nothing came of them."""
     require_schema(deployment.database)
     with deployment.database.read() as session:
-        waiting = people.unmatched(session)
+        number, waiting = figures.records_unmatched(session), people.unmatched(session)
     if not waiting:
         return "every record belongs to a person"
     named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in waiting[:_MOST_NAMED])
-    raise NotConfigured(f"{len(waiting)} belong to nobody yet: {named}")
+    raise NotConfigured(f"{_counted(number)} belong to nobody yet: {named}")
+
+
+def _events(deployment: Deployment) -> str:
+    """Look for events that could not be applied several times over."""
+    require_schema(deployment.database)
+    with deployment.database.read() as session:
+        number, parked = figures.events_parked(session), figures.oldest_parked(session, _MOST_NAMED)
+    if not number:
+        return "none is parked"
+    first = "" if number == len(parked) else ", the first of them"
+    raise Failed(f"{_counted(number)} could not be applied and are parked{first}: {', '.join(map(str, parked))}")
+
+
+def _counted(number: int) -> str:
+    return f"{number} or more" if number == figures.MOST_COUNTED else str(number)
 
 
 def _mail_host(deployment: Deployment) -> Iterator[Finding]:

@@ -30,12 +30,14 @@ def read_domain(run: Run, domain: str) -> tuple[frozenset[Address], int]:
     began_at = run.now  # an address made while we read may be missing in what we read
     found = existing_addresses(run, domain)
     with run.execution.database.write() as session:
-        people.evaluate_without_address_soon(session, run.now)
         jobs.locked(session, run.lease)
+        addresses.lock_domain(session, domain)
         addresses.forget_foreign(session, domain, found, run.now)
         foreign = addresses.note_foreign(session, found, run.now)
         addresses.set_domain_read(session, domain, began_at)
         run.recorder.flush(session)
+    with run.execution.database.write() as session:  # behind the lock, so that it sees whoever was evaluated before it
+        people.evaluate_without_address_soon(session, run.now)
     run.execution.bell.ring_apply()
     return found, foreign
 

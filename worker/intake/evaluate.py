@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from worker.events import FactValue
 from worker.intake.context import Intake
@@ -36,6 +36,9 @@ from worker.store.policies import active_policy
 from worker.store.states import JobState
 from worker.store.tables import PersonRow
 from worker.store.views import person_view
+
+_LOOK_AGAIN = timedelta(minutes=10)
+"""Whoever waits for a domain's addresses is told when they are read; this is for a worker that dies in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
     """Hold an address for a person who needs one; tells if the domain's addresses must be read before."""
     if not needs_address(view, policy, now):
         return view, False
-    if addresses.domain_read_at(session, policy.organisation.domain) is None:
+    if not _is_read(session, policy.organisation.domain):
         return view, True
     try:
         found = _reserve(session, view, policy, now)
@@ -115,8 +118,15 @@ def _reserve(session: Session, view: PersonView, policy: Policy, now: datetime) 
     return found
 
 
+def _is_read(session: Session, domain: str) -> bool:
+    if addresses.domain_read_at(session, domain) is not None:
+        return True
+    addresses.lock_domain(session, domain)  # a reading that ends now is either seen here, or sees this person
+    return addresses.domain_read_at(session, domain) is not None
+
+
 def _read_domain_first(session: Session, row: PersonRow, policy: Policy, now: datetime) -> int:
-    row.wanted_hash = None
+    row.wanted_hash, row.next_change_at = None, now + _LOOK_AGAIN
     subject = Subject(SubjectKind.DOMAIN, policy.organisation.domain)
     if jobs.outstanding(session, subject) is None:  # one reading serves everybody who waits for it
         jobs.refresh(session, subject, urgency=Urgency.JOINER, now=now)

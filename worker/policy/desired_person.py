@@ -84,7 +84,7 @@ def _departure(employment: Employment, zone: ZoneInfo) -> Departure | None:
     former = employment.former_departure
     if former is None:
         is_cancelled = employment.kind is EmploymentKind.JOINING_CANCELLED
-        return Departure(employment.at, employment.known_since) if is_cancelled else None
+        return Departure(employment.at, employment.at, employment.known_since) if is_cancelled else None
     # While a rehire stood, nobody expected a deletion: what we know since its cancellation counts from there.
     return replace(departure_of(former, zone), known_since=max(former.received_at, employment.known_since))
 

@@ -19,6 +19,9 @@ class Departure:
     """When somebody is (or will be) gone."""
 
     at: datetime
+    """When access ends at the latest."""
+    stated_at: datetime
+    """What the dates say, also where access ends at once: from here irreversible stages count."""
     known_since: datetime
     """When we first heard of it; irreversible stages never count from before it."""
     immediate: bool = False
@@ -46,14 +49,15 @@ def departure_of(stated: Employment | EmploymentStatement, zone: ZoneInfo) -> De
     """
     stated_at, known_since = _when(stated)
     at = _departs_at(stated.last_working_day, stated.left_at, stated_at, zone)
-    return Departure(min(at, bounded(stated_at)) if stated.immediate else at, known_since, stated.immediate)
+    return Departure(min(at, bounded(stated_at)) if stated.immediate else at, at, known_since, stated.immediate)
 
 
 def stages_of(departure: Departure, leaving: LeavingSection, zone: ZoneInfo, *, blocked_at: datetime | None) -> Stages:
     """Tell when the stages of a departure are due.
 
-    Reversible ones count from the departure. Deletion counts from the later of the departure and our first knowledge
-    of it, and from ``blocked_at``, when the block was confirmed; without that it is never due (`design.md` 3, Time).
+    Reversible ones count from the departure. Deletion counts from the later of the stated departure and our first
+    knowledge of it, and from ``blocked_at``, when the block was confirmed; without that it is never due
+    (`design.md` 3, Time).
     """
     block, delete = leaving.offset_of(StageAction.BLOCK), leaving.offset_of(StageAction.DELETE_MAILBOX)
     if departure.immediate:
@@ -61,7 +65,7 @@ def stages_of(departure: Departure, leaving: LeavingSection, zone: ZoneInfo, *, 
     block_at = _due(departure.at, block, zone)
     delete_at = None
     if block is not None and block_at and delete is not None and blocked_at:
-        counted = later(max(departure.at, bounded(departure.known_since)), delete, zone)
+        counted = later(max(departure.stated_at, bounded(departure.known_since)), delete, zone)
         delete_at = max(counted, block_at, later(blocked_at, _between(block, delete), zone))
     return Stages(block_at, _due(departure.at, leaving.offset_of(StageAction.LEAVE_GROUPS), zone), delete_at)
 

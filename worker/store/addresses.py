@@ -1,11 +1,11 @@
 """Queries over the address ledger and the memberships in shared addresses."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -66,6 +66,18 @@ def of_person(session: Session, person_id: int) -> list[AddressRow]:
         .order_by(AddressRow.id),
     )
     return sorted(rows, key=lambda row: row.role != Role.PRIMARY)
+
+
+def primaries(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:
+    """Return the primary addresses that these people hold now, by person; whoever holds none is not in it."""
+    rows = session.execute(
+        select(AddressRow.person_id, AddressRow.address).where(
+            AddressRow.person_id.in_(person_ids),
+            AddressRow.role == Role.PRIMARY,
+            AddressRow.held_to.is_(None),
+        ),
+    )
+    return {person_id: address for person_id, address in rows if person_id is not None}
 
 
 def history_of_person(session: Session, person_id: int) -> list[AddressRow]:
@@ -154,6 +166,15 @@ def domain_read_at(session: Session, domain: str) -> datetime | None:
     return row.indexed_at if row else None
 
 
+def lock_domain(session: Session, domain: str) -> None:
+    """Let one transaction at a time ask or note whether a domain was read, until it ends.
+
+    SQLite's writing transactions exclude each other anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mailroster.domain.{domain}"})
+
+
 def set_domain_read(session: Session, domain: str, now: datetime) -> None:
     """Note that a domain's addresses were read."""
     session.merge(DomainRow(name=domain, indexed_at=now))
@@ -239,17 +260,6 @@ def creations_under_way(
         .limit(1)
     )
     return session.scalar(query) is not None
-
-
-def shared_addresses(session: Session) -> list[AddressRow]:
-    """Return all shared addresses that we hold."""
-    return list(
-        session.scalars(
-            select(AddressRow)
-            .where(AddressRow.role == Role.SHARED, AddressRow.held_to.is_(None))
-            .order_by(AddressRow.address),
-        ),
-    )
 
 
 def _is_foreign(row: AddressRow | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.orm import Session
 
 from worker.roster import Person, Record
@@ -183,17 +183,13 @@ def evaluate_without_address_soon(session: Session, now: datetime) -> None:
     )
 
 
-def of_subject(session: Session, source: str, subject: str) -> int | None:
-    """Return the person a source means by a subject; None if it is unknown or unmatched."""
-    return session.scalar(
-        select(RecordRow.person_id).where(RecordRow.source == source, RecordRow.subject == subject),
-    )
-
-
 def find(session: Session, text_: str) -> list[PersonRow]:
-    """Return whom an operator may mean: by our id, a source's subject, an employee number, an address or a name."""
+    """Return whom an operator may mean: by our id, a source's subject, an employee number, an address or a name.
+
+    A name that is kept Like This, LIKE THIS or like this may be typed in any case; any other as it is kept.
+    """
     wanted = text_.strip()
-    if wanted.isdigit() and len(wanted) < 18 and (row := session.get(PersonRow, int(wanted))) is not None:
+    if wanted.isdecimal() and len(wanted) < 18 and (row := session.get(PersonRow, int(wanted))) is not None:
         return [row]
     by_record = select(RecordRow.person_id).where(RecordRow.subject == wanted, RecordRow.person_id.is_not(None))
     by_address = select(AddressRow.person_id).where(
@@ -207,7 +203,7 @@ def find(session: Session, text_: str) -> list[PersonRow]:
         else or_(
             PersonRow.employee_number == wanted,
             PersonRow.work_email == wanted.lower(),
-            func.lower(PersonRow.name) == wanted.lower(),
+            PersonRow.name.in_({wanted, wanted.title(), wanted.upper(), wanted.lower()}),
         )
     )
     return list(session.scalars(select(PersonRow).where(condition).order_by(PersonRow.id).limit(20)))
@@ -227,9 +223,3 @@ def upcoming(session: Session, until: datetime) -> list[PersonRow]:
             .order_by(PersonRow.next_change_at, PersonRow.id),
         ),
     )
-
-
-def count(session: Session) -> dict[str, int]:
-    """Return how many people there are in each phase."""
-    rows = session.execute(select(PersonRow.phase, func.count()).group_by(PersonRow.phase))
-    return {phase or "unknown": number for phase, number in rows}

@@ -122,12 +122,6 @@ def attempts_of(session: Session, job_id: int) -> list[AttemptRow]:
     return list(session.scalars(select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.id)))
 
 
-def attempts_count(session: Session) -> dict[str, int]:
-    """Return how many requests were made by method, all jobs together."""
-    rows = session.execute(select(AttemptRow.method, func.count()).group_by(AttemptRow.method))
-    return {method: number for method, number in rows}  # noqa: C416 - a Row is no tuple[str, int] to mypy
-
-
 def lock_brake(session: Session, brake: Brake, source: str) -> None:
     """Let one transaction at a time count a brake, so that N workers cannot each pass it by one.
 

@@ -113,6 +113,12 @@ class EventRow(Base):
             sqlite_where=text("state = 'accepted'"),
             postgresql_where=text("state = 'accepted'"),
         ),
+        Index(
+            "ix_events_parked",
+            "id",
+            sqlite_where=text("state = 'parked'"),
+            postgresql_where=text("state = 'parked'"),
+        ),
         Index("ix_events_person_id", "person_id", "id"),
         Index("ix_events_digest", "digest"),
         Index("ix_events_subject", "source", "subject"),
@@ -142,6 +148,8 @@ class PersonRow(Base):
     __table_args__ = (
         Index(None, "employee_number"),
         Index(None, "work_email"),
+        Index(None, "name"),
+        Index(None, "phase"),
         Index(
             "ix_people_due",
             "next_change_at",
@@ -167,6 +175,7 @@ class RecordRow(Base):
     updated_at: Mapped[datetime]
 
     __table_args__ = (
+        Index(None, "subject"),
         # Records that wait for their person are looked up by what links them.
         Index(
             "ix_records_unmatched_number",
@@ -219,6 +228,13 @@ class AddressRow(Base):
         Index("ix_addresses_address", "address"),
         Index("ix_addresses_person_id", "person_id"),
         Index("ix_addresses_domain", "domain", "role"),
+        # The mailboxes of people that exist: what the brakes count.
+        Index(
+            "ix_addresses_population",
+            "id",
+            sqlite_where=text("role = 'primary' and held_to is null and exists_since is not null"),
+            postgresql_where=text("role = 'primary' and held_to is null and exists_since is not null"),
+        ),
     )
 
 
@@ -299,6 +315,12 @@ class JobRow(Base):
         ),
         Index("ix_jobs_state", "state", "id"),
         Index("ix_jobs_person_id", "person_id", "id"),
+        Index(
+            "ix_jobs_event_id",
+            "event_id",
+            sqlite_where=text("finished_at is null"),
+            postgresql_where=text("finished_at is null"),
+        ),
         Index(
             "ix_jobs_hold_id",
             "hold_id",

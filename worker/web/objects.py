@@ -12,10 +12,11 @@ from worker.roster import Person, profile
 from worker.store import addresses, events, jobs, pauses, people, steps, workers
 from worker.store.addresses import Role
 from worker.store.database import Session
+from worker.store.figures import read_figures
 from worker.store.holds import Hold, list_holds
 from worker.store.jobs import JobFilter, Subject, SubjectKind
 from worker.store.policies import active_policy
-from worker.store.states import EventState
+from worker.store.settled import is_settled
 from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PauseRow, PersonRow, StepRow
 
 JsonObject = dict[str, object]
@@ -62,17 +63,6 @@ def event_detail(session: Session, row: EventRow, *, personal: bool) -> JsonObje
     """Return an event with whether its jobs are settled and, if the reader may see personal data, its document."""
     document = {"document": row.document} if personal else {}
     return event_object(row) | {"settled": is_settled(session, row)} | document
-
-
-def is_settled(session: Session, row: EventRow) -> bool:
-    """Tell whether nothing of an event is left to do: it was applied, and no job of its person or by it is open.
-
-    An event that was rejected or parked is not settled, and neither is one whose person is not known yet.
-    """
-    if row.state is not EventState.APPLIED or row.person_id is None:
-        return False
-    outstanding = jobs.outstanding_by_subject(session)
-    return not any(row.person_id == job.person_id or row.id == job.event_id for job in outstanding)
 
 
 def job_object(row: JobRow) -> JsonObject:
@@ -136,7 +126,8 @@ def person_object(row: PersonRow, address: str | None) -> JsonObject:
 
 def person_objects(session: Session, rows: Sequence[PersonRow]) -> list[JsonObject]:
     """Return people with their addresses."""
-    return [person_object(row, _primary(addresses.of_person(session, row.id))) for row in rows]
+    held = addresses.primaries(session, [row.id for row in rows])
+    return [person_object(row, held.get(row.id)) for row in rows]
 
 
 def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int], *, personal: bool) -> JsonObject:
@@ -198,16 +189,23 @@ def jobs_of_hold(session: Session, hold: Hold) -> list[JobRow]:
 
 
 def status_object(session: Session, now: datetime, *, schema: str | None) -> JsonObject:
-    """Return how this deployment fares. ``schema`` is the revision that the database is at."""
+    """Return how this deployment fares. ``schema`` is the revision that the database is at.
+
+    It names the first hundred records that belong to nobody; their number and those of events go up to a thousand.
+    """
     policy = active_policy(session)
     due_since = jobs.oldest_due_at(session, now)
-    waiting = people.unmatched(session)
+    figures, unmatched = read_figures(session), people.unmatched(session)
     return {
         "now": instant(now),
-        "eventsWaiting": events.any_accepted(session, now),
-        "jobs": jobs.count(session),
-        "people": people.count(session),
-        "recordsWithoutPerson": [{"source": each.source, "subject": each.subject, "why": why} for each, why in waiting],
+        "eventsWaiting": figures.events_waiting,
+        "eventsParked": figures.events_parked,
+        "jobs": figures.jobs,
+        "people": figures.people,
+        "recordsUnmatched": figures.records_unmatched,
+        "recordsWithoutPerson": [
+            {"source": each.source, "subject": each.subject, "why": why} for each, why in unmatched
+        ],
         "behindS": max((now - due_since).total_seconds(), 0.0) if due_since else 0.0,
         "pauses": [_pause(row, now) for row in pauses.all_of(session)],
         "openHolds": [str(hold.id) for hold in list_holds(session)],

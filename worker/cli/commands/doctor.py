@@ -8,7 +8,7 @@ from worker.cli.output import say, show_json, show_table
 
 
 def doctor(*, as_json: Json = False) -> None:
-    """Check settings, database, schema, broker, worker, mail host, domain, policy and sources: a line each.
+    """Check settings, database, schema, broker, worker, policy, sources, records, events, mail host: a line each.
 
     Exits with 1 if something is broken. Makes one reading call at the mail host.
     """

@@ -41,7 +41,7 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """List jobs, oldest first."""
+    """List jobs, oldest first. Exits with 0 also where one is held or parked; `jobs show` and `why` tell by 3."""
     with opened() as deployment, deployment.database.read() as session:
         person_id = person_meant(session, person).id if person else None
         wanted = JobFilter(states=tuple(state or ()), person_id=person_id)
