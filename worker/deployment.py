@@ -15,7 +15,7 @@ from worker.intake import Intake
 from worker.migadu import Hooks, MigaduClient, ThreadClients
 from worker.policy import Policy, load_policy
 from worker.settings import Settings, read_environment
-from worker.sources import Sources, load_sources
+from worker.sources import Sources, SourcesInvalid, load_sources
 from worker.store.calls import CallLimit
 from worker.store.database import Database
 from worker.store.policies import activate, store_policy
@@ -51,7 +51,10 @@ class Deployment:
         path = self.settings.sources
         if not path.exists():
             return Sources()
-        return load_sources(path.read_text(encoding="utf-8"), read_environment(), path.parent)
+        try:
+            return load_sources(path.read_text(encoding="utf-8"), read_environment(), path.parent)
+        except SourcesInvalid as error:
+            raise SourcesInvalid(f"{path}: {error}") from error
 
     @cached_property
     def intake(self) -> Intake:

@@ -1,6 +1,7 @@
 """The sources file: what it gives, and the sentence for each thing that is wrong with it."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ HR = '[sources.hr]\nkind = "standard-webhooks"\n'
 
 
 def test_the_starter_file_is_valid() -> None:
-    """What ``init`` writes can be used once its secret is set."""
-    sources = load_sources(STARTER.read_text(encoding="utf-8"), ENVIRONMENT)
+    """What ``init`` writes can be used as it stands, and names a source once its signs are taken away."""
+    text = STARTER.read_text(encoding="utf-8")
+    first = text.partition("# A second")[0]
+    sources = load_sources(re.sub(r"^# (?=\[|\w+ = )", "", first, flags=re.MULTILINE), ENVIRONMENT)
 
+    assert dict(load_sources(text, {}).by_name) == {}
     assert sources.get("hr") == SourceConfig(
         "hr", SourceKind.STANDARD_WEBHOOKS, (SecretStr(SECRET),), precedence=10, creates=True
     )

@@ -47,7 +47,11 @@ def run_up_with_sandbox(settings: Settings, *, port: int) -> None:
             why = error.strerror or str(error)
             raise Failed(f"the sandbox cannot have port {port} ({why}): name another with --sandbox-port") from error
         say(f"sandbox    {sandbox.api_url} ({_USER}, {_KEY}); it begins empty and forgets everything when it stops,")
-        say("           so give it a database of its own, and remove that before going live")
+        say("           so give it a database of its own, and remove that before going live. For commands beside it:")
+        say(
+            f"           export MAILROSTER_MIGADU_URL={sandbox.api_url} MAILROSTER_MIGADU_USER={_USER} "
+            f"MAILROSTER_MIGADU_KEY={_KEY}"
+        )
         run_up(_on_sandbox(settings, sandbox.api_url))
 
 

@@ -5,9 +5,11 @@ deferred transaction that upgrades fails at once with "database is locked" whate
 (`engineering.md` A6), and synchronous is FULL because an answered 202 must survive a power cut.
 """
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
@@ -74,6 +76,7 @@ def database_now(session: Session) -> datetime:
 def _engine(url: str, connections: int) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, pool_size=connections, max_overflow=connections, hide_parameters=True)
+        event.listen(engine, "do_connect", lambda *_: _make_private(make_url(url).database))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -86,6 +89,13 @@ def _engine(url: str, connections: int) -> Engine:
         hide_parameters=True,  # they are personal data, and errors are logged
         connect_args={"options": options, "connect_timeout": 5},
     )
+
+
+def _make_private(file: str | None) -> None:
+    """Let nobody else read a new database: it holds personal addresses. SQLite gives its side files the same mode."""
+    if file and file != ":memory:" and not file.startswith("file:") and not Path(file).exists():
+        with suppress(OSError):  # where it cannot be made, connecting says so
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
