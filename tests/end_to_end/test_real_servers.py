@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from celery import Celery
 
 from tests.end_to_end.installation import Installation, event, installed, wait_until
 from tests.end_to_end.proxy import Proxy
@@ -162,15 +163,35 @@ def test_celery_command_works_too(installation: Installation) -> None:
 
 def test_producer_that_speaks_celery_submits_events(installation: Installation, amqp_url: str) -> None:
     """An event sent as the Celery task `mailroster.submit_event` is accepted like a webhook."""
-    from celery import Celery  # noqa: PLC0415 - a producer of somebody else, who has only Celery
-
     installation.start("worker")
-    producer = Celery("producer", broker=amqp_url)
-    joined = event("joined", "E1", givenName="Ada", familyName="Lovelace")
-    producer.send_task("mailroster.submit_event", args=[joined], queue="mailroster.events")
-    producer.close()
+    _produce(amqp_url, event("joined", "E1", givenName="Ada", familyName="Lovelace"))
 
     wait_until(lambda: "ada.lovelace@example.org" in installation.mailboxes())
+
+
+def test_event_of_a_producer_waits_for_a_database_that_is_away(
+    tmp_path: Path,
+    postgres_database_url: str,
+    amqp_url: str,
+) -> None:
+    """An event that comes as a Celery task while the database is away goes back to the broker until it is taken."""
+    parts = urlsplit(postgres_database_url)
+    assert parts.hostname
+    with Proxy(parts.hostname, parts.port or 5432) as proxy:
+        user = parts.netloc.rpartition("@")[0]
+        through = parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl()
+        with installed(tmp_path, database_url=through, broker_url=amqp_url) as installation:
+            installation.start_serving()
+            installation.start("worker")
+            join(installation, "E1", "Grace", "Hopper")
+            wait_until(lambda: "grace.hopper@example.org" in installation.mailboxes())
+
+            proxy.take_away()
+            _produce(amqp_url, event("joined", "E2", givenName="Ada", familyName="Lovelace"))
+            wait_until(lambda: "it goes back" in installation.logs())
+            proxy.bring_back()
+
+            wait_until(lambda: "ada.lovelace@example.org" in installation.mailboxes())
 
 
 def test_redis_rings_as_well(tmp_path: Path, postgres_database_url: str, redis_url: str) -> None:
@@ -213,6 +234,12 @@ def test_processes_refuse_an_old_schema(tmp_path: Path, postgres_database_url: s
 
         assert [one.returncode for one in refused] == [1, 1]
         assert all("mailroster db upgrade" in one.stderr for one in refused)
+
+
+def _produce(amqp_url: str, told: dict[str, object]) -> None:
+    """Send an event as a producer does who has Celery and nothing of ours."""
+    with Celery("producer", broker=amqp_url, set_as_current=False) as producer:
+        producer.send_task("mailroster.submit_event", args=[told], queue="mailroster.events")
 
 
 def _let_leases_run_out(database_url: str) -> None:
