@@ -11,6 +11,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from worker.log_errors import of_database, without_messages
+
 REDACTED = "(redacted)"
 
 _SECRET_KEYS = {
@@ -63,6 +65,38 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {name: _redacted(name, value) for name, value in event.items()}
 
 
+def hide_database_messages(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace errors of the database by their classes and frames: what such an error says repeats rows of people.
+
+    Where a library tells of one, its sentence goes too, because it quotes the error, as Celery's of a task does.
+    """
+    error = _error_of(event.get("exc_info"))
+    if error is not None and of_database(error):
+        del event["exc_info"]
+        event["exception"] = without_messages(error)
+        if "_record" in event:
+            event["event"] = "an error of the database"
+    return {name: _described(value) for name, value in event.items()}
+
+
+def _error_of(exc_info: object) -> BaseException | None:
+    match exc_info:
+        case BaseException() as error:
+            return error
+        case (_, BaseException() as error, _):
+            return error
+        case None | False | ():
+            return None
+        case _:
+            return sys.exception()
+
+
+def _described(value: object) -> object:
+    if isinstance(value, BaseException) and of_database(value):
+        return type(value).__name__
+    return value
+
+
 def _redacted(name: object, value: object) -> object:
     if isinstance(name, str) and name.lower().replace("_", "").replace("-", "") in _SECRET_KEYS:
         return REDACTED
@@ -83,6 +117,7 @@ def _shared() -> list[Processor]:
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        hide_database_messages,
         redact,
     ]
 

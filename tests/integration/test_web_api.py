@@ -340,13 +340,14 @@ def test_an_approver_rejects_a_hold_once(office: Office) -> None:
 
 
 def test_the_status_tells_how_the_deployment_fares(office: Office, ada: str) -> None:
-    """Work by state, people by phase, the active policy and the schema."""
+    """Work that is not over by state, people by phase, the active policy and the schema."""
     job_in(office, JobState.PARKED)
+    job_in(office, JobState.DONE, "past@example.org")
     hold_id = open_hold(office)
     office.deliver(joined(2))
     shown = get(office, "/status")
 
-    assert shown["eventsWaiting"] is True
+    assert (shown["eventsWaiting"], shown["eventsParked"], shown["recordsUnmatched"]) == (1, 0, 0)
     assert shown["jobs"] == {"queued": 1, "parked": 1, "held": 2}
     assert sum(shown["people"].values()) == 1
     assert shown["openHolds"] == [str(hold_id)]

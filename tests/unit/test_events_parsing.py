@@ -1,6 +1,8 @@
 """What a sender may write, what it becomes, and the sentence that a sender reads who wrote something else."""
 
 import contextlib
+import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
@@ -279,9 +281,34 @@ NEARLY_EVENTS = st.fixed_dictionaries(
         "subject": JSON,
         "specversion": JSON,
         "datacontenttype": JSON,
+        "extension": JSON,
         "data": JSON | st.dictionaries(ATTRIBUTES | st.text(max_size=8), JSON, max_size=4),
     },
 ).map(lambda changes: _wire(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "attribute", "reason"),
+    [
+        ({"score": float("nan")}, "score", "a finite number is expected"),
+        ({"trace": {"deep": [1, {"er": float("-inf")}]}}, "trace", "a finite number is expected"),
+        ({"note": "a\0b"}, "note", "control characters"),
+        ({"note": ["\udfff"]}, "note", "control characters"),
+        ({"note": {"\ud800": 1}}, "note", "control characters"),
+        ({"a\0b": 1}, "event", "the name of an attribute must not hold control characters"),
+        ({"x" * 300: float("inf")}, "x" * 100, "a finite number is expected"),
+    ],
+)
+def test_what_no_database_takes_is_refused_by_name(changes: dict[str, object], attribute: str, reason: str) -> None:
+    """Also the attributes that the schema ignores hold nothing that could not be kept."""
+    assert reason in _reason(attribute, _wire(**changes))
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """A sender who mends an event by the sentence is not told the next thing afterwards."""
+    refusal = _refusal(_wire(time="now", score=float("nan")))
+
+    assert [problem.attribute for problem in refusal.problems] == ["time", "score"]
 
 
 @given(JSON | NEARLY_EVENTS)
@@ -294,6 +321,7 @@ def test_any_json_is_an_event_or_refused(raw: object) -> None:
         event = parse_event(raw, now=NOW)
 
         assert parse_event(event_document(event), now=NOW) == event
+        assert not re.search("[\0\ud800-\udfff]", json.dumps(raw, allow_nan=False).encode().decode("unicode_escape"))
 
 
 # Hypothesis takes the bounds of its datetimes without a zone.

@@ -6,15 +6,18 @@ Pure: nothing here knows who sent an event, where it is kept or what follows fro
 from worker.events.canonical import EVENT_TYPES, Event, EventType, FactValue
 from worker.events.parsing import MAX_EVENT_BYTES, event_document, parse_event
 from worker.events.problems import EventInvalid, Problem
+from worker.events.strict import UNSTORABLE, flaw_of
 
 __all__ = [
     "EVENT_TYPES",
     "MAX_EVENT_BYTES",
+    "UNSTORABLE",
     "Event",
     "EventInvalid",
     "EventType",
     "FactValue",
     "Problem",
     "event_document",
+    "flaw_of",
     "parse_event",
 ]

@@ -11,6 +11,7 @@ from worker.events.canonical import Event, EventType, FactValue
 from worker.events.problems import EventInvalid, Problem
 from worker.events.reading import Refused, kind_of
 from worker.events.schema import Envelope
+from worker.events.strict import flaw_of
 from worker.events.times import utc_text
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_EVENT_BYTES = 64 * 1024
 """The most bytes of JSON, in UTF-8 and without spaces, that one event may have."""
+
+_LONGEST_ECHO = 100
 
 MOST_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may run ahead before its time is replaced by the time of receipt (`design.md` 3)."""
@@ -83,12 +86,28 @@ def _plain_json(raw: object) -> dict[str, object]:
 
 
 def _validated(plain: dict[str, object]) -> Envelope:
+    flaws = _flaws_of_extensions(plain)
     try:
-        return Envelope.model_validate(plain)
+        envelope = Envelope.model_validate(plain)
     except ValidationError as error:
         problems = tuple(_problem(detail) for detail in error.errors(include_url=False, include_input=False))
+    else:
+        if not flaws:
+            return envelope
+        problems = ()
     # Raised outside the handler: pydantic's error repeats the values, and as a context it would reach tracebacks.
-    raise EventInvalid(problems)
+    raise EventInvalid((*problems, *flaws))
+
+
+def _flaws_of_extensions(plain: dict[str, object]) -> tuple[Problem, ...]:
+    """Look at what the schema ignores: it is kept with the event, so the database must take it too."""
+    flaws = []
+    for name in plain.keys() - Envelope.model_fields.keys():
+        if (why := flaw_of(name)) is not None:
+            flaws.append(Problem("event", f"the name of an attribute {why}"))
+        elif (why := flaw_of(plain[name])) is not None:
+            flaws.append(Problem(name[:_LONGEST_ECHO], why))
+    return tuple(sorted(flaws, key=str))
 
 
 def _problem(detail: "ErrorDetails") -> Problem:

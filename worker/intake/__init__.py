@@ -6,6 +6,17 @@ No call to a mail host is made here, and nothing waits for one.
 from worker.intake.accept import EventsRefused, Receipt, accept, refuse
 from worker.intake.apply import apply_next
 from worker.intake.context import OPERATOR, Intake
+from worker.intake.parked import retry_parked
 from worker.intake.statements import state_of_person
 
-__all__ = ["OPERATOR", "EventsRefused", "Intake", "Receipt", "accept", "apply_next", "refuse", "state_of_person"]
+__all__ = [
+    "OPERATOR",
+    "EventsRefused",
+    "Intake",
+    "Receipt",
+    "accept",
+    "apply_next",
+    "refuse",
+    "retry_parked",
+    "state_of_person",
+]

@@ -5,17 +5,24 @@ Whoever gets a receipt may forget the event. An event that is refused leaves a r
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.events import Event, EventInvalid, parse_event
-from worker.intake.context import Intake
+from worker.events import UNSTORABLE, Event, EventInvalid, Problem, flaw_of, parse_event
+from worker.intake.context import OPERATOR, Intake
 from worker.store import events
 from worker.store.database import Session
 
+NAMELESS = "refused"
+"""What is kept of a sender whose name of a source cannot be a row's is kept under this one."""
+
+_SOURCE = re.compile(r"[a-z0-9_-]{1,64}")
+_PERSON = re.compile(r"[0-9]{1,18}")
 _KEPT_CHARACTERS = 8_000  # of a body that was refused: enough to see what it was
+_NO_JSON = "what JSON cannot hold, or nested too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,51 @@ class EventsRefused(ValueError):
 def accept(intake: Intake, source: str, documents: Sequence[object]) -> tuple[Receipt, ...]:
     """Commit events of an authenticated source to the inbox, all or none, then ring. Idempotent by dedupe key.
 
-    Raises EventsRefused if one is invalid; any database error means that nothing was accepted.
+    Raises EventsRefused if one is invalid, or if the source has a name that no source may have, the operator's among
+    them; any database error means that nothing was accepted.
     """
+    if (why := _unfit(source)) is not None:
+        ids = _keep_all(intake, NAMELESS, [(document, why) for document in documents])
+        raise EventsRefused([why], ids)
+    return _accept(intake, source, documents, lambda document, now: parse_event(document, now=now))
+
+
+def accept_of_operator(intake: Intake, document: object) -> Receipt:
+    """Commit an operator's own statement, whose subject is our id of a person. For those alone who know the operator.
+
+    Raises EventsRefused if it is invalid.
+    """
+    (receipt,) = _accept(intake, OPERATOR, [document], _parse_statement)
+    return receipt
+
+
+def refuse(intake: Intake, source: str, body: object, reason: str) -> int:
+    """Keep a body that could not even be read as events, with the reason, and return its id."""
+    (kept,) = _keep_all(intake, source, [(body, reason)])
+    return kept
+
+
+def _unfit(source: object) -> str | None:
+    if not isinstance(source, str) or not _SOURCE.fullmatch(source):
+        return "The name of the source is refused: it has 1 to 64 characters out of a-z, 0-9, _ and -."
+    if source == OPERATOR:  # it outranks every other
+        return "The name of the source is refused: nobody but an operator states things as the operator."
+    return None
+
+
+def _parse_statement(document: object, now: datetime) -> Event:
+    event = parse_event(document, now=now)
+    if not _PERSON.fullmatch(event.subject):
+        raise EventInvalid((Problem("subject", "our id of a person is expected, digits alone"),))
+    return event
+
+
+_Parse = Callable[[object, datetime], Event]
+
+
+def _accept(intake: Intake, source: str, documents: Sequence[object], parse: _Parse) -> tuple[Receipt, ...]:
     now = intake.clock.now()
-    accepted = _validated(intake, source, documents, now)
+    accepted = _validated(intake, source, documents, lambda document: parse(document, now))
     with intake.database.write() as session:
         receipts = tuple(_insert(session, source, event, document, now) for event, document in accepted)
     for receipt in receipts:
@@ -53,32 +101,24 @@ def accept(intake: Intake, source: str, documents: Sequence[object]) -> tuple[Re
     return receipts
 
 
-def refuse(intake: Intake, source: str, body: object, reason: str) -> int:
-    """Keep a body that could not even be read as events, with the reason, and return its id."""
-    with intake.database.write() as session:
-        return _keep_refused(session, source, body, reason, intake.clock.now())
-
-
 def _validated(
     intake: Intake,
     source: str,
     documents: Sequence[object],
-    now: datetime,
+    parse: Callable[[object], Event],
 ) -> list[tuple[Event, dict[str, Any]]]:
     accepted: list[tuple[Event, dict[str, Any]]] = []
     refused: list[tuple[object, str]] = []
     for number, document in enumerate(documents):
         try:
-            event = parse_event(document, now=now)
+            event = parse(document)
         except EventInvalid as error:
             refused.append((document, f"event {number + 1}: {error}" if len(documents) > 1 else str(error)))
         else:
             assert isinstance(document, dict)
             accepted.append((event, document))
     if refused:
-        with intake.database.write() as session:
-            ids = [_keep_refused(session, source, document, reason, now) for document, reason in refused]
-        raise EventsRefused([reason for _, reason in refused], ids)
+        raise EventsRefused([reason for _, reason in refused], _keep_all(intake, source, refused))
     return accepted
 
 
@@ -88,7 +128,7 @@ def _insert(session: Session, source: str, event: Event, document: dict[str, Any
         source=source,
         event=event,
         received_at=now,
-        digest=_digest(document),
+        digest=_digest(_json(document)),
         document=document,
     )
     if inserted.conflict:
@@ -97,19 +137,36 @@ def _insert(session: Session, source: str, event: Event, document: dict[str, Any
     return Receipt(inserted.id, duplicate=inserted.duplicate)
 
 
+def _keep_all(intake: Intake, source: str, refused: Sequence[tuple[object, str]]) -> list[int]:
+    now = intake.clock.now()
+    with intake.database.write() as session:
+        return [_keep_refused(session, source, body, reason, now) for body, reason in refused]
+
+
 def _keep_refused(session: Session, source: str, body: object, reason: str, now: datetime) -> int:
-    kept = body if isinstance(body, dict) else {"raw": body}
-    if len(text := json.dumps(kept, default=str)) > _KEPT_CHARACTERS:
-        kept = {"raw": text[:_KEPT_CHARACTERS]}
+    text = body if isinstance(body, str) else _json(body)
+    is_whole = text != _NO_JSON and len(text) <= _KEPT_CHARACTERS and flaw_of(body) is None
     return events.insert_rejected(
         session,
         source=source,
-        document=kept,
-        digest=_digest(body),
+        document=body if is_whole and isinstance(body, dict) else {"raw": _storable(text)[:_KEPT_CHARACTERS]},
+        digest=_digest(_json(body)),
         reason=reason,
         received_at=now,
     )
 
 
-def _digest(document: object) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
+def _storable(text: str) -> str:
+    return UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _json(document: object) -> str:
+    """Write anything as JSON in ASCII, and in one way for equal values, which makes digests of it equal."""
+    try:
+        return json.dumps(document, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return _NO_JSON
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

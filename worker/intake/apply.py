@@ -1,6 +1,16 @@
 """Apply: one short transaction that folds one event into its person, or looks again at one person who is due.
 
-Locks are taken in a fixed order (event, record, person, addresses, jobs): two workers never wait for each other.
+Locks are taken in a fixed order: event, linking, record, person, records that wait, addresses, jobs. So two workers
+never wait for each other:
+
+- Events are claimed past those that others hold.
+- Who may change whose a record is takes the lock of linking before the first record, and there is one such lock.
+  Only its holder touches records that belong to nobody, several records or several people.
+- Everybody else holds one record, which belongs to somebody, then one person: none of them waits for another record
+  or person while it holds one, so whoever holds linking gets what it waits for.
+- A statement over many people, which asks for all to be evaluated, may still meet who has two of them: the database
+  ends one of both, and that one is tried again.
+- A person is evaluated once in a transaction, which takes the shared addresses' jobs in the order of the addresses.
 """
 
 from datetime import datetime, timedelta
@@ -8,12 +18,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from worker.events import parse_event
-from worker.intake.context import OPERATOR, Intake
+from worker.intake.context import Intake
 from worker.intake.evaluate import evaluate
-from worker.roster import Ambiguous, Linked, NewPerson, Record, Unmatched, fold, link
+from worker.intake.linking import decide_again, find_person, link_waiting, may_link, same_number
+from worker.roster import Record, fold
 from worker.store import events, people
 from worker.store.database import DatabaseBusy, Session
-from worker.store.people import stated_text
 from worker.store.policies import active_policy
 from worker.store.tables import EventRow
 
@@ -102,54 +112,37 @@ def _leave_alone(session: Session, person_id: int, now: datetime) -> None:
 
 def _apply_event(session: Session, intake: Intake, row: EventRow, now: datetime) -> int:
     event = parse_event(row.document, now=row.received_at)
-    known = people.load_record(session, row.source, event.subject)
-    if known is None or known[1] is None:
+    linking = may_link(session, row.source, event)
+    if linking:
         people.lock_linking(session)
-        known = people.load_record(session, row.source, event.subject)
+    known = people.load_record(session, row.source, event.subject)
     record, person_id = known or (Record(row.source, event.subject), None)
-    record = fold(record, event, row.received_at)
-    why = None
+    record, why = fold(record, event, row.received_at), None
     if person_id is None:
-        person_id, why = _link(session, intake, record, now)
+        person_id, why = find_person(session, intake, record, now)
+    elif linking:
+        person_id = decide_again(session, record, person_id, now)
     people.save_record(session, record, person_id=person_id, now=now, why_unmatched=why)
-    events.set_applied(row, person_id, now, why)
     if person_id is None:
+        events.set_applied(row, None, now, _told(*event.warnings, why))
         return 0
     events.attach(session, record.source, record.subject, person_id)
-    return evaluate(session, intake, person_id, row.id) + _link_waiting(session, intake, person_id, now)
+    if linking:
+        link_waiting(session, intake, person_id, now)
+    events.set_applied(row, person_id, now, _told(*event.warnings, _same_number(session, row.id, person_id)))
+    return evaluate(session, intake, person_id, row.id)
 
 
-def _link(session: Session, intake: Intake, record: Record, now: datetime) -> tuple[int | None, str | None]:
-    if record.source == OPERATOR:
-        return int(record.subject), None
-    number, work_email = stated_text(record, "employeeNumber"), stated_text(record, "workEmail")
-    by_email = people.holding_work_email(session, work_email) if work_email else []
-    found = link(
-        record,
-        by_employee_number=people.holding_employee_number(session, number) if number else [],
-        by_work_email=by_email,
-        numbered=people.with_employee_number(session, by_email),
-        creates=record.source in intake.creators,
-    )
-    match found:
-        case Linked(person_key):
-            return int(person_key), None
-        case NewPerson():
-            return people.create(session, now).id, None
-        case Unmatched(why):
-            return None, why
-        case Ambiguous(_, why):
-            return None, why
+def _same_number(session: Session, event_id: int, person_id: int) -> str | None:
+    """Tell of people who turned out to be one too late: both may have a mailbox, so a person must decide."""
+    *others, last = same_number(session, person_id) or [person_id]
+    if not others:
+        return None
+    _log.warning("people state the same employeeNumber", event_id=event_id, people=[*others, last])
+    number = "two" if len(others) == 1 else f"{len(others) + 1}"
+    listed = ", ".join(map(str, others))
+    return f"{number} people state the same employeeNumber: {listed} and {last}; merge them"
 
 
-def _link_waiting(session: Session, intake: Intake, person_id: int, now: datetime) -> int:
-    """Link records that came before the person they belong to was known."""
-    person = people.lock(session, person_id)
-    linked = 0
-    for record in people.waiting_for(session, person.employee_number, person.work_email):
-        owner, why = _link(session, intake, record, now)
-        people.save_record(session, record, person_id=owner, now=now, why_unmatched=why)
-        if owner is not None:
-            events.attach(session, record.source, record.subject, owner)
-        linked += owner == person_id
-    return evaluate(session, intake, person_id, None) if linked else 0
+def _told(*reasons: str | None) -> str | None:
+    return "; ".join(reason for reason in reasons if reason) or None

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from worker.events import EventType
-from worker.intake.accept import Receipt, accept
-from worker.intake.context import OPERATOR, Intake
+from worker.intake.accept import Receipt, accept_of_operator
+from worker.intake.context import Intake
 from worker.store import audit, people
 
 
@@ -29,7 +29,7 @@ def state_of_person(
     with intake.database.read() as session:
         if not people.exists(session, person_id):
             raise UnknownPerson(f"there is no person {person_id}")
-    (receipt,) = accept(intake, OPERATOR, [_document(person_id, statement, data, now)])
+    receipt = accept_of_operator(intake, _document(person_id, statement, data, now))
     with intake.database.write() as session:
         audit.record(
             session,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.events import Event
 from worker.store.states import EVENT_MOVES, EventState, move
-from worker.store.tables import EventRow
+from worker.store.tables import EventRow, RecordRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def any_accepted(session: Session, now: datetime) -> bool:
 
 
 def set_applied(row: EventRow, person_id: int | None, now: datetime, reason: str | None = None) -> None:
-    """Note that the event was folded; ``reason`` tells where it could not be matched with a person."""
+    """Note that the event was folded; ``reason`` tells what a person should know of it, as why it matched nobody."""
     row.state = move(EVENT_MOVES, row.state, EventState.APPLIED)
-    row.person_id, row.applied_at, row.reason = person_id, now, reason or row.reason
+    row.person_id, row.applied_at, row.reason = person_id, now, reason
 
 
 def count_failure(session: Session, event_id: int, *, reason: str, retry_at: datetime | None) -> None:
@@ -123,6 +123,20 @@ def count_failure(session: Session, event_id: int, *, reason: str, retry_at: dat
     row.retry_at = retry_at
     if retry_at is None:
         row.state = move(EVENT_MOVES, row.state, EventState.PARKED)
+
+
+def retry_parked(session: Session, *, behind: int, limit: int) -> list[int]:
+    """Have the first parked events behind an id applied again, their failures forgotten. Returns their ids, ascending.
+
+    Rows that another transaction holds are passed over.
+    """
+    parked = select(EventRow).where(EventRow.state == EventState.PARKED, EventRow.id > behind)
+    rows = session.scalars(parked.order_by(EventRow.id).limit(limit).with_for_update(skip_locked=True)).all()
+    for row in rows:
+        row.state = move(EVENT_MOVES, row.state, EventState.ACCEPTED)
+        row.failures, row.retry_at = 0, None
+    session.flush()
+    return [row.id for row in rows]
 
 
 def get(session: Session, event_id: int) -> EventRow | None:
@@ -137,6 +151,21 @@ def attach(session: Session, source: str, subject: str, person_id: int) -> None:
         .where(EventRow.source == source, EventRow.subject == subject, EventRow.person_id.is_(None))
         .where(EventRow.state == EventState.APPLIED)
         .values(person_id=person_id, reason=None),
+    )
+
+
+def person_of_subject(session: Session, source: str, subject: str) -> int | None:
+    """Return whose a subject's record is, without a lock; None if there is none or it belongs to nobody yet."""
+    mine = select(RecordRow.person_id).where(RecordRow.source == source, RecordRow.subject == subject)
+    return session.scalar(mine)
+
+
+def hand_over(session: Session, source: str, subject: str, person_id: int) -> None:
+    """Make the applied events of a subject another person's, with its record."""
+    session.execute(
+        update(EventRow)
+        .where(EventRow.source == source, EventRow.subject == subject, EventRow.person_id.is_not(None))
+        .values(person_id=person_id),
     )
 
 

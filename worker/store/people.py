@@ -1,6 +1,6 @@
 """Queries over people and the records that sources stated of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import or_, select, text, update
@@ -212,6 +212,12 @@ def find(session: Session, text_: str) -> list[PersonRow]:
 def page(session: Session, *, after: int, limit: int) -> list[PersonRow]:
     """Return people in the order of their ids, from behind ``after``."""
     return list(session.scalars(select(PersonRow).where(PersonRow.id > after).order_by(PersonRow.id).limit(limit)))
+
+
+def names(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:
+    """Return what these people are called, by person; whoever has no name has an empty one."""
+    rows = session.execute(select(PersonRow.id, PersonRow.name).where(PersonRow.id.in_(person_ids)))
+    return {person_id: name for person_id, name in rows}  # noqa: C416 - a Row is no tuple[int, str] to mypy
 
 
 def upcoming(session: Session, until: datetime) -> list[PersonRow]:

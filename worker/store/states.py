@@ -62,7 +62,7 @@ UNSETTLED = (StepState.SENT, StepState.UNKNOWN)
 
 EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
     EventState.ACCEPTED: frozenset({EventState.APPLIED, EventState.PARKED}),
-    EventState.PARKED: frozenset({EventState.ACCEPTED}),  # an operator retries it
+    EventState.PARKED: frozenset({EventState.ACCEPTED}),  # a worker starts, whose version may know better
     EventState.APPLIED: frozenset(),
     EventState.REJECTED: frozenset(),
 }

@@ -17,6 +17,7 @@ from worker.store.holds import Hold, list_holds
 from worker.store.jobs import JobFilter, Subject, SubjectKind
 from worker.store.policies import active_policy
 from worker.store.settled import is_settled
+from worker.store.states import JobState
 from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PauseRow, PersonRow, StepRow
 
 JsonObject = dict[str, object]
@@ -184,8 +185,8 @@ def hold_object(hold: Hold, stopped: Sequence[JobRow]) -> JsonObject:
 
 def jobs_of_hold(session: Session, hold: Hold) -> list[JobRow]:
     """Return the jobs that a hold stops now."""
-    found = (jobs.get(session, job_id) for job_id in hold.job_ids)
-    return [row for row in found if row is not None]
+    stopped = JobFilter(states=(JobState.HELD,), hold_id=hold.id)
+    return jobs.page(session, stopped, after=0, limit=len(hold.job_ids)) if hold.job_ids else []
 
 
 def status_object(session: Session, now: datetime, *, schema: str | None) -> JsonObject:

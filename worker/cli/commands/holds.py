@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.commands.jobs import subject_of
+from worker.cli.commands.jobs import subjects_of
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
 from worker.cli.output import moment, say, show_json
@@ -65,8 +65,9 @@ def reject(hold_id: HoldId) -> None:
 def _show(session: Session, hold: Hold) -> None:
     say(f"hold {hold.id}: the brake on {hold.brake.value} of {hold.source}, {hold.state.value}", style="bold")
     say(f"  since {moment(hold.opened_at)}: {hold.counted} already, {hold.allowed} allowed for {hold.population}")
-    for row in jobs_of_hold(session, hold):
-        say(f"  job {row.id}: {subject_of(session, row)}")
+    stopped = jobs_of_hold(session, hold)
+    for row, subject in zip(stopped, subjects_of(session, stopped), strict=True):
+        say(f"  job {row.id}: {subject}")
     if hold.state is holds.HoldState.OPEN:
         say(f"  mailroster holds approve {hold.id} --plan {hold.hash}")
     else:

@@ -1,5 +1,6 @@
 """``jobs``: look at them, run one again, give one up."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -11,12 +12,12 @@ from worker.cli.output import say, show_json, show_table
 from worker.cli.steps import show_step
 from worker.cli.whom import person_meant
 from worker.execution import verbs
-from worker.store import jobs
+from worker.store import jobs, people
 from worker.store.database import Session
 from worker.store.jobs import JobFilter, SubjectKind
 from worker.store.states import JobState
 from worker.store.steps import attempts_of, of_job, to_step
-from worker.store.tables import JobRow, PersonRow
+from worker.store.tables import JobRow
 from worker.web.objects import job_detail, job_object, listing
 
 JobId = Annotated[int, typer.Argument(metavar="ID")]
@@ -49,7 +50,8 @@ def list_jobs(
         if as_json:
             show_json(listing("jobs", [job_object(row) for row in rows], limit=limit))
             return
-        shown = [(row.id, subject_of(session, row), row.state.value, row.run_at, row.reason) for row in rows[:limit]]
+        told = zip(rows[:limit], subjects_of(session, rows[:limit]), strict=True)
+        shown = [(row.id, subject, row.state.value, row.run_at, row.reason) for row, subject in told]
     show_table(("id", "subject", "state", "run at", "why"), shown, empty="There are no such jobs.")
     if len(rows) > limit:
         say(f"There are more: --after {rows[limit - 1].id}")
@@ -87,16 +89,21 @@ def dismiss(
     say(f"job {job_id} is dismissed")
 
 
-def subject_of(session: Session, row: JobRow) -> str:
-    """Return whom or what a job is about, in words."""
+def subjects_of(session: Session, rows: Sequence[JobRow]) -> list[str]:
+    """Return whom or what each of these jobs is about, in words."""
+    names = people.names(session, sorted({row.person_id for row in rows if row.person_id is not None}))
+    return [_subject(row, names) for row in rows]
+
+
+def _subject(row: JobRow, names: Mapping[int, str]) -> str:
     if row.person_id is None:
         return f"{row.subject_key} (domain)" if row.subject_kind == SubjectKind.DOMAIN else row.subject_key
-    person = session.get(PersonRow, row.person_id)
-    return person.name if person is not None and person.name else f"person {row.person_id}"
+    return names.get(row.person_id) or f"person {row.person_id}"
 
 
 def _show(session: Session, row: JobRow) -> None:
-    say(f"job {row.id}: {subject_of(session, row)}, {row.state.value}", style="bold")
+    (subject,) = subjects_of(session, [row])
+    say(f"job {row.id}: {subject}, {row.state.value}", style="bold")
     if row.reason:
         say(f"  {row.reason}")
     for step in of_job(session, row.id):
