@@ -11,7 +11,7 @@ from pathlib import Path
 from worker.bell import Bell, SilentBell
 from worker.clock import Clock, clock_from
 from worker.execution import Execution
-from worker.intake import Intake
+from worker.intake import Intake, retry_parked
 from worker.migadu import Hooks, MigaduClient, ThreadClients
 from worker.policy import Policy, load_policy
 from worker.settings import Settings, read_environment
@@ -80,6 +80,15 @@ class Deployment:
         """Raise NotConfigured unless the mail host's user and key are set."""
         if not self.settings.migadu_user or self.settings.migadu_key is None:
             raise NotConfigured("MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY are not set (or use: up --sandbox)")
+
+    def begin_work(self) -> Policy:
+        """Do what a worker does first: activate the policy file, and try again what another version parked.
+
+        Raises NotConfigured, PolicyInvalid.
+        """
+        policy = self.activate_policy()
+        retry_parked(self.intake)
+        return policy
 
     def activate_policy(self) -> Policy:
         """Read the policy file, keep it, and make it the active one. Raises NotConfigured, PolicyInvalid."""

@@ -80,7 +80,7 @@ class Station:
                 configure_logging()
                 deployment = Deployment(load_settings(), CeleryBell())
                 require_current(deployment.database)
-                deployment.activate_policy()
+                deployment.begin_work()
                 self._deployment = deployment
             return self._deployment
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+from worker.cli.attention import CONCERNS, Concern
 from worker.cli.failed import Failed
 from worker.cli.opening import require_schema
 from worker.cli.sentences import FORESEEN, sentence
@@ -12,11 +13,10 @@ from worker.execution.look import UnknownMailDomain, count_mailboxes
 from worker.migadu import AccountRefused
 from worker.policy import PolicyInvalid, load_policy
 from worker.settings import Settings, SettingsInvalid, load_settings, without_password
-from worker.store import figures, people, workers
+from worker.store import workers
 from worker.store.policies import active_policy
 
 _CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
-_MOST_NAMED = 5
 _NOT_ACTIVE = "another version is active until a worker starts again"
 
 
@@ -29,6 +29,8 @@ class Finding:
     said: str
     mend: str | None = None
     """What to do about it; None where nothing is broken."""
+    needs_person: bool = False
+    """Everything works, and somebody must decide or state something."""
 
 
 def checkup() -> list[Finding]:
@@ -53,16 +55,7 @@ def _of(deployment: Deployment) -> Iterator[Finding]:
         "write one with `mailroster init`; `mailroster policy check` names each fault",
     )
     yield _checked("sources", lambda: _sources(deployment), "correct the sources file, or set the variable it names")
-    yield _checked(
-        "records",
-        lambda: _records(deployment),
-        "give the record an employeeNumber or a workEmail that one person has, in the system it comes from",
-    )
-    yield _checked(
-        "events",
-        lambda: _events(deployment),
-        "the log has the reason; they are tried again when a worker starts",
-    )
+    yield from (_concern(deployment, each) for each in CONCERNS)
     yield from _mail_host(deployment)
 
 
@@ -71,6 +64,19 @@ def _checked(check: str, look: Callable[[], str], mend: str) -> Finding:
         return Finding(check, ok=True, said=look())
     except FORESEEN as error:
         return Finding(check, ok=False, said=sentence(error), mend=mend)
+
+
+def _concern(deployment: Deployment, concern: Concern) -> Finding:
+    """Look for what needs a person; where that cannot be asked, the schema's own line says so."""
+    try:
+        require_schema(deployment.database)
+        with deployment.database.read() as session:
+            said = concern.look(session)
+    except FORESEEN as error:
+        return Finding(concern.name, ok=False, said=sentence(error), mend="mend the database first")
+    if said is None:
+        return Finding(concern.name, ok=True, said=concern.nothing)
+    return Finding(concern.name, ok=False, said=said, mend=concern.mend, needs_person=True)
 
 
 def _database(deployment: Deployment) -> str:
@@ -118,32 +124,6 @@ def _sources(deployment: Deployment) -> str:
     if not deployment.settings.sources.exists():
         return f"there is no {deployment.settings.sources}: only operators, `submit` and the API tell of people"
     return f"{len(deployment.sources.by_name)}: {', '.join(sorted(deployment.sources.by_name)) or 'none'}"
-
-
-def _records(deployment: Deployment) -> str:
-    """Look for records that belong to nobody: their events were applied, and nothing came of them."""
-    require_schema(deployment.database)
-    with deployment.database.read() as session:
-        number, waiting = figures.records_unmatched(session), people.unmatched(session)
-    if not waiting:
-        return "every record belongs to a person"
-    named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in waiting[:_MOST_NAMED])
-    raise NotConfigured(f"{_counted(number)} belong to nobody yet: {named}")
-
-
-def _events(deployment: Deployment) -> str:
-    """Look for events that could not be applied several times over."""
-    require_schema(deployment.database)
-    with deployment.database.read() as session:
-        number, parked = figures.events_parked(session), figures.oldest_parked(session, _MOST_NAMED)
-    if not number:
-        return "none is parked"
-    first = "" if number == len(parked) else ", the first of them"
-    raise Failed(f"{_counted(number)} could not be applied and are parked{first}: {', '.join(map(str, parked))}")
-
-
-def _counted(number: int) -> str:
-    return f"{number} or more" if number == figures.MOST_COUNTED else str(number)
 
 
 def _mail_host(deployment: Deployment) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def run_up(settings: Settings) -> None:
         deployment.require_credentials()
         _bring_schema(deployment)
         app = create_app(deployment, broker_answers=answering(settings))
-        policy = deployment.activate_policy()
+        policy = deployment.begin_work()
         with _worker(deployment):
             say(f"database   {without_password(settings.database_url)}")
             say(f"mail host  {settings.migadu_url}{' (dry run: nothing is written there)' if settings.dry_run else ''}")

@@ -8,7 +8,7 @@ from worker.deployment import NotConfigured
 from worker.execution.look import UnknownMailDomain
 from worker.execution.preview import NothingToPreviewBy
 from worker.execution.verbs import VerbRefused
-from worker.intake import EventsRefused
+from worker.intake import EventsRefused, NothingToTakeBack
 from worker.intake.statements import UnknownPerson
 from worker.migadu import MigaduError
 from worker.policy import PolicyInvalid
@@ -27,6 +27,7 @@ FORESEEN: Final = (
     MigaduError,
     NotConfigured,
     NothingToPreviewBy,
+    NothingToTakeBack,
     OSError,
     PolicyInvalid,
     SchemaOutdated,

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from worker.cli.output import say
 from worker.mail import FieldValue
 from worker.planning.step import Step
+from worker.store.states import JobState
+from worker.store.steps import planned
+from worker.store.tables import JobRow
 
 
 def show_step(step: Step, state: str | None = None) -> None:
@@ -13,6 +16,15 @@ def show_step(step: Step, state: str | None = None) -> None:
     say(f"  {step.operation.value} {step.target}{of}{f': {state}' if state else ''}")
     for line in _changes(step):
         say(f"      {line}")
+
+
+def show_held_plan(job: JobRow) -> None:
+    """Print what a held job would do; nothing where it is not a plan that holds it."""
+    steps = planned(job) if job.state is JobState.HELD else []
+    if steps:
+        say("  planned, and not carried out:")
+    for step in steps:
+        show_step(step)
 
 
 def _changes(step: Step) -> Iterator[str]:

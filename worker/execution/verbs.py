@@ -8,7 +8,7 @@ from worker.clock import Clock
 from worker.store import audit, holds, jobs, people
 from worker.store.database import Database, Session
 from worker.store.holds import HoldChanged
-from worker.store.jobs import RESUMABLE
+from worker.store.jobs import RESUMABLE, Subject, SubjectKind
 from worker.store.states import OUTSTANDING, IllegalMove, JobState
 from worker.store.tables import JobRow
 
@@ -35,19 +35,25 @@ class NotAllowedNow(VerbRefused):
     """The job or hold is not in a state in which this may be done; the sentence says what it is in."""
 
 
-def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str) -> None:
-    """Have a waiting, held or parked job run now. A job that a brake stopped is let through by ``approve_hold`` alone.
+def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str) -> int:
+    """Have a waiting, held or parked job run now; a dismissed one is made anew. Returns the id of the queued job.
 
-    Raises NoSuchJob, NotAllowedNow.
+    A job that a brake stopped is let through by ``approve_hold`` alone. Raises NoSuchJob, NotAllowedNow.
     """
     now = clock.now()
     with database.write() as session:
         row = _job(session, job_id)
-        _require_resumable(row)
+        queued = job_id
         detail = {"from": row.state.value, "failures": row.failures}
-        jobs.requeue(row, now)
+        if row.state is JobState.DISMISSED:
+            subject = Subject(SubjectKind(row.subject_kind), row.subject_key)
+            queued = jobs.refresh(session, subject, urgency=row.urgency, now=now, event_id=row.event_id)
+        else:
+            _require_resumable(row)
+            jobs.requeue(row, now)
         audit.record(session, actor, "job.retry", f"job {job_id}", detail, now)
     bell.ring_run()
+    return queued
 
 
 def dismiss(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str, *, reason: str) -> None:

@@ -7,15 +7,18 @@ from worker.intake.accept import EventsRefused, Receipt, accept, refuse
 from worker.intake.apply import apply_next
 from worker.intake.context import OPERATOR, Intake
 from worker.intake.parked import retry_parked
-from worker.intake.statements import state_of_person
+from worker.intake.statements import NothingToTakeBack, UnknownPerson, call_back, state_of_person
 
 __all__ = [
     "OPERATOR",
     "EventsRefused",
     "Intake",
+    "NothingToTakeBack",
     "Receipt",
+    "UnknownPerson",
     "accept",
     "apply_next",
+    "call_back",
     "refuse",
     "retry_parked",
     "state_of_person",

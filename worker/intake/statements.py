@@ -6,11 +6,16 @@ from datetime import datetime
 from worker.events import EventType
 from worker.intake.accept import Receipt, accept_of_operator
 from worker.intake.context import Intake
+from worker.roster import EmploymentKind, profile
 from worker.store import audit, people
 
 
 class UnknownPerson(LookupError):
     """There is no such person."""
+
+
+class NothingToTakeBack(ValueError):
+    """The person is neither leaving nor suspended."""
 
 
 def state_of_person(
@@ -40,6 +45,22 @@ def state_of_person(
             now=now,
         )
     return receipt
+
+
+def call_back(intake: Intake, person_id: int, *, actor: str) -> tuple[Receipt, ...]:
+    """Take an operator's or anybody's departure and suspension back, whichever of them stands.
+
+    Raises UnknownPerson, or NothingToTakeBack.
+    """
+    with intake.database.read() as session:
+        if not people.exists(session, person_id):
+            raise UnknownPerson(f"there is no person {person_id}")
+        known = profile(people.load(session, person_id), intake.precedence)
+    leaves = known.employment is not None and known.employment.kind is EmploymentKind.LEFT
+    statements = [EventType.LEAVING_CANCELLED] * leaves + [EventType.RESUMED] * known.suspended
+    if not statements:
+        raise NothingToTakeBack(f"person {person_id} is neither leaving nor suspended")
+    return tuple(state_of_person(intake, person_id, each, data={}, actor=actor) for each in statements)
 
 
 def _document(person_id: int, statement: EventType, data: Mapping[str, object], now: datetime) -> dict[str, object]:

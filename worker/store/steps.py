@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from worker.mail import Address, FieldValue
 from worker.planning.step import Brake, Operation, Step, StepFields
 from worker.store.states import STEP_MOVES, UNSETTLED, StepState, move
-from worker.store.tables import AttemptRow, StepRow
+from worker.store.tables import AttemptRow, JobRow, StepRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,21 @@ def to_step(row: StepRow) -> Step:
         after=_values(row.after),
         brake=Brake(row.brake) if row.brake else None,
     )
+
+
+def planned(job: JobRow) -> list[Step]:
+    """Return the steps of a job's latest plan, carried out or not."""
+    return [
+        Step(
+            operation=Operation(each["operation"]),
+            target=Address(each["target"]),
+            mailbox=Address(each["mailbox"]) if each["mailbox"] else None,
+            before=_values(each["before"]),
+            after=_values(each["after"]),
+            brake=Brake(each["brake"]) if each["brake"] else None,
+        )
+        for each in job.plan or ()
+    ]
 
 
 def add_attempts(session: Session, job_id: int, attempts: Iterable[Attempt]) -> None:

@@ -12,6 +12,7 @@ from worker.execution import verbs
 from worker.store import holds
 from worker.store.database import Session
 from worker.store.holds import Hold
+from worker.store.steps import planned
 from worker.web.objects import hold_object, jobs_of_hold, listing
 
 HoldId = Annotated[int, typer.Argument(metavar="ID")]
@@ -67,7 +68,8 @@ def _show(session: Session, hold: Hold) -> None:
     say(f"  since {moment(hold.opened_at)}: {hold.counted} already, {hold.allowed} allowed for {hold.population}")
     stopped = jobs_of_hold(session, hold)
     for row, subject in zip(stopped, subjects_of(session, stopped), strict=True):
-        say(f"  job {row.id}: {subject}")
+        calls = ", ".join(f"{step.operation.value} {step.target}" for step in planned(row))
+        say(f"  job {row.id}: {subject}: {calls}")
     if hold.state is holds.HoldState.OPEN:
         say(f"  mailroster holds approve {hold.id} --plan {hold.hash}")
     else:

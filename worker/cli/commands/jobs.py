@@ -9,7 +9,7 @@ from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
 from worker.cli.output import say, show_json, show_table
-from worker.cli.steps import show_step
+from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import person_meant
 from worker.execution import verbs
 from worker.store import jobs, people
@@ -72,10 +72,10 @@ def show(job_id: JobId, *, as_json: Json = False) -> None:
 
 
 def retry(job_id: JobId) -> None:
-    """Have a waiting, held or parked job run now. What a brake stopped is approved with `mailroster holds approve`."""
+    """Have a waiting, held or parked job run now, and a dismissed one anew. Brakes: `mailroster holds approve`."""
     with opened(ringing=True) as deployment:
-        verbs.retry(deployment.database, deployment.clock, deployment.bell, job_id, actor())
-    say(f"job {job_id} is queued")
+        queued = verbs.retry(deployment.database, deployment.clock, deployment.bell, job_id, actor())
+    say(f"job {queued} is queued")
 
 
 def dismiss(
@@ -83,7 +83,7 @@ def dismiss(
     *,
     reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "dismissed by an operator",
 ) -> None:
-    """Give a job up. The next event about its subject makes a new one."""
+    """Give a job up. The next event about the person, the next change of members, or `jobs retry` makes a new one."""
     with opened(ringing=True) as deployment:
         verbs.dismiss(deployment.database, deployment.clock, deployment.bell, job_id, actor(), reason=reason)
     say(f"job {job_id} is dismissed")
@@ -108,6 +108,7 @@ def _show(session: Session, row: JobRow) -> None:
         say(f"  {row.reason}")
     for step in of_job(session, row.id):
         show_step(to_step(step), f"{step.state.value}{f' ({step.reason})' if step.reason else ''}")
+    show_held_plan(row)
     attempts = attempts_of(session, row.id)
     show_table(
         ("at", "call", "answer", "seconds"),

@@ -1,5 +1,6 @@
 """``people``: look at them, and an operator's own statements about them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 
@@ -9,8 +10,9 @@ from worker.cli.opening import actor, opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.whom import person_meant
+from worker.deployment import Deployment
 from worker.events import EventType
-from worker.intake import state_of_person
+from worker.intake import Receipt, call_back, state_of_person
 from worker.store import people
 from worker.store.tables import PersonRow
 from worker.web.objects import JsonObject, listing, person_detail, person_objects
@@ -81,19 +83,31 @@ def suspend(who: Who, *, as_json: Json = False) -> None:
 
 
 def resume(who: Who, *, as_json: Json = False) -> None:
-    """Open a suspended mailbox again."""
-    _state(who, EventType.RESUMED, {}, as_json=as_json)
+    """Take a suspension back, and a departure. Somebody who was blocked needs a new password afterwards."""
+    with opened(ringing=True) as deployment:
+        row = _meant(deployment, who)
+        receipts = call_back(deployment.intake, row.id, actor=actor())
+    _say_accepted(row, receipts, as_json=as_json)
 
 
 def _state(who: str, statement: EventType, told: dict[str, object], *, as_json: bool) -> None:
     with opened(ringing=True) as deployment:
-        with deployment.database.read() as session:
-            row = person_meant(session, who)
+        row = _meant(deployment, who)
         receipt = state_of_person(deployment.intake, row.id, statement, data=told, actor=actor())
+    _say_accepted(row, (receipt,), as_json=as_json)
+
+
+def _meant(deployment: Deployment, who: str) -> PersonRow:
+    with deployment.database.read() as session:
+        return person_meant(session, who)
+
+
+def _say_accepted(row: PersonRow, receipts: Sequence[Receipt], *, as_json: bool) -> None:
     if as_json:
-        show_json({"event": str(receipt.id), "person": str(row.id)})
-    else:
-        say(f"event {receipt.id}: {statement.value} of {row.name or f'person {row.id}'} is accepted")
+        show_json({"events": [str(receipt.id) for receipt in receipts], "person": str(row.id)})
+        return
+    for receipt in receipts:
+        say(f"event {receipt.id} about {row.name or f'person {row.id}'} is accepted")
 
 
 def _line(row: PersonRow, shown: JsonObject) -> tuple[object, ...]:

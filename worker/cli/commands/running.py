@@ -71,7 +71,7 @@ def worker(
     deployment = _in_a_process_of_its_own(settings)
     try:
         deployment.require_credentials()
-        deployment.activate_policy()
+        deployment.begin_work()
         run_worker(deployment)
     finally:
         deployment.close()

@@ -31,7 +31,11 @@ def create(
     """Make a token and show it, this once."""
     if role in (Role.SOURCE, Role.SCIM) and not source:
         raise typer.BadParameter(f"a token with the role {role.value} needs --source NAME")
+    if source and role not in (Role.SOURCE, Role.SCIM):
+        raise typer.BadParameter(f"a token with the role {role.value} speaks for no source")
     with opened() as deployment, deployment.database.write() as session:
+        if source and deployment.sources.get(source) is None and source != "api":
+            raise Failed(f"there is no source {source} in {deployment.settings.sources}")
         now = deployment.clock.now()
         text = create_token(session, role, source, now)
         made = list_tokens(session)[-1]

@@ -10,7 +10,7 @@ from worker.cli.commands.jobs import NEEDS_A_PERSON
 from worker.cli.opening import opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json
-from worker.cli.steps import show_step
+from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import person_meant
 from worker.policy import load_policy
 from worker.policy.instants import zone_of
@@ -19,6 +19,7 @@ from worker.store import addresses, events, jobs, people, steps
 from worker.store.database import Session
 from worker.store.jobs import JobFilter
 from worker.store.policies import active_policy
+from worker.store.states import JobState
 from worker.store.tables import EventRow, JobRow, PersonRow
 from worker.web.objects import JsonObject, job_detail, person_detail
 
@@ -71,7 +72,7 @@ def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) 
     say()
     say(f"Groups: {', '.join(sorted(addresses.memberships(session, row.id))) or 'none'}")
     if row.next_change_at is None:
-        say("Next: nothing changes by time alone.")
+        say(f"Next: nothing changes by time alone.{_unserved(told)}")
     else:
         say(f"Next: {row.next_step or 'a look'} at {moment(row.next_change_at, zone)}")
 
@@ -87,6 +88,14 @@ def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:
         say(f"  {row.reason}")
 
 
+def _unserved(told: list[JobRow]) -> str:
+    """Say where what is wanted was given up, so that silence is not taken for order."""
+    last = max(told, key=lambda job: job.id, default=None)
+    if last is None or last.state is not JobState.DISMISSED:
+        return ""
+    return f" Job {last.id} was dismissed, so something that is wanted was not done: `mailroster jobs retry {last.id}`."
+
+
 def _tell_job(session: Session, job: JobRow, at: str) -> None:
     cause = f"event {job.event_id}" if job.event_id else "a date, a policy or the mail host"
     say(f"{at}: job {job.id} because of {cause}, {job.state.value}", style="bold")
@@ -94,5 +103,6 @@ def _tell_job(session: Session, job: JobRow, at: str) -> None:
         say(f"  {job.reason}")
     for row in steps.of_job(session, job.id):
         show_step(steps.to_step(row), row.state.value)
+    show_held_plan(job)
     made = len(steps.attempts_of(session, job.id))
     say(f"  {made} {'call' if made == 1 else 'calls'} made")
