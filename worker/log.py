@@ -4,6 +4,7 @@ Everything that logs through the standard library (celery, uvicorn, sqlalchemy, 
 """
 
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from typing import TextIO
@@ -43,6 +44,10 @@ _QUIET = (
 """HTTP's lines for each request carry addresses in paths; the others' say nothing for each bell, column or revision."""
 
 
+_BODILY = "celery.worker.consumer.consumer"
+"""Its sentences on messages it cannot use go on with the whole body, which may be a producer's event."""
+
+
 def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     """Send all logs of this process to the stream (standard error), in the form that suits it. May be repeated.
 
@@ -58,6 +63,12 @@ def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(stream))
     _take_over(handler, level)
+
+
+def _without_body(record: logging.LogRecord) -> bool:
+    if record.levelno >= logging.ERROR:
+        record.msg, record.args = re.split(r"[\n\[]", record.getMessage(), maxsplit=1)[0].strip(), ()
+    return True
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -141,6 +152,7 @@ def _take_over(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.getLogger(_BODILY).addFilter(_without_body)
     for name in {*_TAKEN_OVER, *_QUIET}:
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True

@@ -96,7 +96,7 @@ def test_two_people_with_one_number_are_reported(two_makers: Office, log: io.Str
 
     told = two_makers.events()[-1]
     assert (told.state, told.person_id) == (EventState.APPLIED, 1)
-    assert told.reason == "two people state the same employeeNumber: 1 and 2; merge them"
+    assert told.reason == "two people state the same employeeNumber: 1 and 2; mend it where it is stated"
     assert '"people": [1, 2]' in log.getvalue()
     assert not any(value in log.getvalue() for value in ("N1", "King", "Ada", "home.example"))
     assert len(two_makers.mailboxes()) == 2

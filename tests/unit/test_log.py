@@ -121,3 +121,16 @@ def test_configuring_twice_logs_once() -> None:
     structlog.get_logger().info("once")
 
     assert (first.getvalue(), len(lines(second))) == ("", 1)
+
+
+def test_a_message_that_cannot_be_used_is_told_without_its_body() -> None:
+    """Celery quotes the whole body of an unknown task, which may be an event; only its first words are kept."""
+    stream = io.StringIO()
+    configure_logging(stream)
+    told = "Received unregistered task of type %s.\nThe full contents of the message body was:\n%s"
+
+    logging.getLogger("celery.worker.consumer.consumer").error(told, "mailroster.submit", "ada@home.example")
+
+    (line,) = lines(stream)
+    assert line["event"] == "Received unregistered task of type mailroster.submit."
+    assert "ada@home" not in stream.getvalue()

@@ -141,7 +141,7 @@ def _same_number(session: Session, event_id: int, person_id: int) -> str | None:
     _log.warning("people state the same employeeNumber", event_id=event_id, people=[*others, last])
     number = "two" if len(others) == 1 else f"{len(others) + 1}"
     listed = ", ".join(map(str, others))
-    return f"{number} people state the same employeeNumber: {listed} and {last}; merge them"
+    return f"{number} people state the same employeeNumber: {listed} and {last}; mend it where it is stated"
 
 
 def _told(*reasons: str | None) -> str | None:

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from worker.events import FactValue
 from worker.intake.context import Intake
+from worker.intake.linking import note_identifiers
 from worker.mail import Address
 from worker.planning.urgency import Urgency
 from worker.policy import (
@@ -59,7 +58,7 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     now = intake.clock.now()
     row = people.lock(session, person_id)
     view = person_view(session, person_id, intake.precedence)
-    _note_identifiers(row, view.profile.facts)
+    note_identifiers(row, view.profile.facts)
     row.evaluated_at = now
     active = active_policy(session)
     if active is None:
@@ -78,12 +77,6 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now)
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
     return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
-
-
-def _note_identifiers(row: PersonRow, facts: Mapping[str, FactValue]) -> None:
-    number, work_email = facts.get("employeeNumber"), facts.get("workEmail")
-    row.employee_number = number if isinstance(number, str) and number else None
-    row.work_email = work_email if isinstance(work_email, str) and work_email else None
 
 
 def _with_address(session: Session, view: PersonView, policy: Policy, now: datetime) -> tuple[PersonView, bool]:

@@ -69,7 +69,7 @@ def link_waiting(session: Session, intake: Intake, person_id: int, now: datetime
     row = people.lock(session, person_id)
     linked = True
     while linked:
-        _note_identifiers(row, profile(people.load(session, person_id), intake.precedence).facts)
+        note_identifiers(row, profile(people.load(session, person_id), intake.precedence).facts)
         waiting = people.waiting_for(session, row.employee_number, row.work_email)
         linked = person_id in [_settle(session, intake, record, now) for record in waiting]
 
@@ -87,7 +87,8 @@ def _has_nothing_else(session: Session, person_id: int) -> bool:
     return len(people.load(session, person_id).records) == 1 and not addresses.history_of_person(session, person_id)
 
 
-def _note_identifiers(row: PersonRow, facts: Mapping[str, FactValue]) -> None:
+def note_identifiers(row: PersonRow, facts: Mapping[str, FactValue]) -> None:
+    """Keep on the person's row what other records are linked by."""
     number, work_email = (facts.get(name) for name in _IDENTIFIERS)
     row.employee_number = number if isinstance(number, str) and number else None
     row.work_email = work_email if isinstance(work_email, str) and work_email else None
