@@ -159,7 +159,7 @@ def submit_event(event: dict[str, Any], source: str = "celery") -> None:
         try:
             accept(deployment.intake, source, [event])
         except EventsRefused as refused:
-            _log.warning("event refused", kept_as=refused.ids)
+            _log.warning("event refused", kept_as=refused.ids, reasons=refused.reasons)
         except DatabaseFailure as error:
             _log.warning("the database does not take an event; it goes back", error=type(error).__name__)
             Event().wait(_BEFORE_GIVING_BACK_S)  # a message given back at once would come back at once

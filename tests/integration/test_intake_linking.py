@@ -13,7 +13,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from tests.integration.office import DAY, MONDAY, Office
+from tests.integration.office import DAY, MONDAY, ON_POSTGRESQL, Office
 from worker.intake import apply_next
 from worker.log import configure_logging
 from worker.store import people
@@ -134,11 +134,10 @@ def test_warning_about_the_time_outlives_a_failure(office: Office) -> None:
     assert "could not be applied" not in str(office.events()[0].reason)
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize(("source", "subject"), [("it", "ada-laptop"), ("hr", "E1")], ids=["unmatched", "linked"])
 def test_who_waits_for_linking_holds_nothing_that_its_holder_needs(office: Office, source: str, subject: str) -> None:
     """An event that may link takes the lock of linking first: meanwhile its record and its person are free."""
-    if office.database.is_sqlite:
-        pytest.skip("SQLite's writers wait for each other at the beginning of a transaction, not in it")
     office.employ("Ada Lovelace")
     office.tell("updated", "ada-laptop", source="it", department="Support")
     office.drain()

@@ -19,7 +19,7 @@ def receive(here: Deployment, source: str, documents: list[object]) -> JsonObjec
     try:
         return {"events": [_receipt(receipt) for receipt in accept(here.intake, source, documents)]}
     except EventsRefused as refused:
-        _log.warning("events refused", source=source, kept_as=refused.ids)
+        _log.warning("events refused", source=source, kept_as=refused.ids, reasons=refused.reasons)
         others = len(refused.reasons) - 1
         detail = refused.reasons[0] + (f" And {others} more of these events." if others else "")
         more = {"problems": list(refused.reasons), "events": [{"id": str(kept)} for kept in refused.ids]}

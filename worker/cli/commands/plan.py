@@ -89,7 +89,8 @@ def _says_something(each: SubjectPlan) -> bool:
 
 
 def _show_subject(each: SubjectPlan) -> None:
-    say(" ".join(part for part in (each.name, f"<{each.address}>" if each.address != each.name else "") if part))
+    address = f"<{each.address}>" if each.address and each.address != each.name else ""
+    say(" ".join(part for part in (each.name, address) if part) or f"{each.kind.value} {each.key}")
     if each.stopped:
         say(f"  stopped: {each.stopped}", style="yellow")
     elif not each.plan.steps:

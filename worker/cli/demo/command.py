@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.demo.week import Delivery, EventsUnreadable, events_of, sample_week
-from worker.cli.failed import Failed
+from worker.cli.demo.week import Delivery, events_of, sample_week
 from worker.cli.options import Json
 from worker.clock import SystemClock
 
 _EVENTS = typer.Option(
-    "--events", metavar="FILE", exists=True, dir_okay=False, help="Canonical events to send, one JSON object per line."
+    "--events",
+    metavar="FILE",
+    exists=True,
+    dir_okay=False,
+    help="Canonical events to send: one, an array, or one a line.",
 )
 _KEEP = typer.Option("--keep", help="Leave it running afterwards, and print where.")
 
@@ -36,9 +39,4 @@ def demo(
 
 
 def _deliveries(events: Path | None) -> Sequence[Delivery]:
-    if events is None:
-        return sample_week(SystemClock().now())
-    try:
-        return events_of(events)
-    except EventsUnreadable as error:
-        raise Failed(str(error)) from error
+    return sample_week(SystemClock().now()) if events is None else events_of(events)

@@ -2,19 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 
+from worker.cli.documents import read_events
+
 _DATE = re.compile(r"\{today([+-]\d{1,5})d\}")
 _AGO = re.compile(r"(\d{1,3})([dh])")
 _HOURS = {"d": 24, "h": 1}
-
-
-class EventsUnreadable(ValueError):
-    """The file of events cannot be read; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Delivery:
     """One request to the intake: a body and how it is sent."""
 
     name: str
-    """The event's own id, or its line in the file: for sentences, and as the message's id, which retries keep."""
+    """The event's own id, or its number in the file: for sentences, and as the message's id, which retries keep."""
     body: bytes
     day: int = 1
     """Deliveries of a day are sent in order; the next day begins when all of this one is done."""
@@ -47,35 +45,12 @@ def sample_week(now: datetime) -> tuple[Delivery, ...]:
 
 
 def events_of(path: Path) -> tuple[Delivery, ...]:
-    """Return the canonical events of a file, one JSON object in each line that is not blank.
+    """Return the canonical events of a file, in any form that `submit` reads, each as a delivery of its own.
 
-    What the events say is not checked: that is the intake's business. Raises EventsUnreadable.
+    What the events say is not checked: that is the intake's business. Raises Failed with file and line, OSError.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise EventsUnreadable(f"{path} cannot be read: {reason}") from None
-    read = tuple(_read(path, text))
-    if not read:
-        raise EventsUnreadable(f"{path} holds no event")
-    return read
-
-
-def _read(path: Path, text: str) -> Iterator[Delivery]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        if not _is_object(line):
-            raise EventsUnreadable(f"{path}, line {number}: one JSON object is expected in each line")
-        yield Delivery(f"line {number}", line.encode())
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+    read = enumerate(read_events(str(path)), start=1)
+    return tuple(Delivery(f"event {number}", json.dumps(one).encode()) for number, one in read)
 
 
 def _again(before: Delivery, line: Mapping[str, object]) -> Delivery:
