@@ -105,21 +105,21 @@ def _intended(session: Session, run: Run, order: Order) -> list[StepRow]:
 
 def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
     step = steps.to_step(row)
-    _write(run, row.id, lambda session, known: _set(session, known, StepState.SENT, run.now))
+    _write(run, row.id, lambda _, known: steps.set_state(known, StepState.SENT, run.now))
     run.recorder.step_id = row.id
     try:
         ignored = _patiently(lambda: calls.make(run.client, step, secrets))
     except NotFound:
         if step.operation not in _DELETIONS:
-            _write(run, row.id, lambda session, known: _set(session, known, StepState.REFUSED, run.now, "it is gone"))
+            _write(run, row.id, lambda _, known: steps.set_state(known, StepState.REFUSED, run.now, "it is gone"))
             raise
         ignored = ()  # what is to be deleted is not there: that was the goal
     except LimitReached:
-        _write(run, row.id, lambda session, known: _set(session, known, StepState.INTENDED, run.now))
+        _write(run, row.id, lambda _, known: steps.set_state(known, StepState.INTENDED, run.now))
         raise
     except MigaduError as error:
         state, reason = _state_after(error), str(error)
-        _write(run, row.id, lambda session, known: _set(session, known, state, run.now, reason))
+        _write(run, row.id, lambda _, known: steps.set_state(known, state, run.now, reason))
         raise
     finally:
         run.recorder.step_id = None
@@ -157,11 +157,6 @@ def _write(run: Run, step_id: int, change: Callable[[Session, StepRow], None]) -
         jobs.locked(session, run.lease)
         change(session, steps.get(session, step_id))
         run.recorder.flush(session)
-
-
-def _set(session: Session, row: StepRow, state: StepState, now: datetime, reason: str | None = None) -> None:
-    _ = session
-    steps.set_state(row, state, now, reason)
 
 
 def _confirm(session: Session, row: StepRow, step: Step, ignored: tuple[str, ...], now: datetime) -> None:

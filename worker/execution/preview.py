@@ -165,7 +165,7 @@ def _plans(scene: Scene, person_ids: list[int], shared: set[Address]) -> list[Su
 
 
 def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:
-    writes = sum(len(each.plan.steps) for each in subjects if each.goes_ahead)
+    writes = sum(each.plan.cost for each in subjects if each.goes_ahead)
     reads = sum(each.reads for each in subjects) + (looks if subjects else 0)
     limit = execution.limit
     # What is kept for revocations is not there for the others.
