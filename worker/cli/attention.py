@@ -31,7 +31,11 @@ def _records(session: Session) -> str | None:
 def _events(session: Session) -> str | None:
     number, parked = figures.events_parked(session), figures.oldest_parked(session, _MOST_NAMED)
     first = "" if number == len(parked) else ", the first of them"
-    return f"{_counted(number)} could not be applied{first}: {', '.join(map(str, parked))}" if number else None
+    return (
+        f"{_counted(number)} could not be applied and are parked{first}: {', '.join(map(str, parked))}"
+        if number
+        else None
+    )
 
 
 def _jobs(session: Session) -> str | None:
