@@ -1,5 +1,7 @@
 """The mailbox a person should have, open or blocked, and in words what lies between two states."""
 
+from dataclasses import replace
+
 from worker.mail import Address, local_part_of
 from worker.policy.display import display_name
 from worker.policy.document import Policy
@@ -40,7 +42,10 @@ def blocked_mailbox(view: PersonView, policy: Policy, *, immediate: bool) -> Wan
     """Return the blocked mailbox of somebody who is gone: kept if it exists, never made."""
     if view.address is None:
         return NoMailbox()
-    return _mailbox(view, policy, view.address, access=Access.BLOCKED, create=False, immediate=immediate, recovery=None)
+    # No identities are wanted: those that exist stay, and one that a late rename brought is not made for somebody gone.
+    # So it makes no difference which of the rename and the departure was heard of first.
+    kept = replace(view, identities=frozenset())
+    return _mailbox(kept, policy, view.address, access=Access.BLOCKED, create=False, immediate=immediate, recovery=None)
 
 
 def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
