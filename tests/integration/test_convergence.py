@@ -48,8 +48,20 @@ def test_many_workers_in_any_order_end_where_one_does_in_order(office: Office, c
     calm.drain()
     _in_a_crowd(office, told, random.Random(seed))
 
-    assert office.mail_state() == calm.mail_state(), f"seed {seed}"
+    assert _lasting(office) == _lasting(calm), f"seed {seed}"
     assert office.outstanding() == []
+
+
+def _lasting(office: Office) -> dict[str, Any]:
+    """Return what the host holds, but for identities of people who are shut out.
+
+    Who was renamed before anybody heard of the departure has one more, and keeps it: what was made is not taken away.
+    """
+    state = office.mail_state()
+    for box in state["mailboxes"].values():
+        if not box["may_access_imap"]:
+            del box["identities"]
+    return state
 
 
 def _changes(office: Office, chance: random.Random) -> list[dict[str, Any]]:
