@@ -62,7 +62,8 @@ def configure(settings: Settings) -> Celery:
     Pool threads resolve the current application per thread and would run tasks on another one otherwise (A3).
     """
     broker_url = settings.broker_url.get_secret_value()
-    app.conf.broker_url = broker_url
+    # Within one process there is no host; without a name in its place kombu warns at every connection.
+    app.conf.broker_url = "memory://localhost//" if broker_url.startswith("memory") else broker_url
     app.conf.worker_concurrency = settings.worker_threads
     app.conf.broker_transport_options = _transport_options(broker_url)
     app.set_default()
