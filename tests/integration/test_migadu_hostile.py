@@ -22,21 +22,31 @@ from worker.migadu import (
     EchoMismatch,
     FailureClass,
     Full,
+    Invitation,
     MigaduClient,
     MigaduError,
     NotFound,
+    Password,
     Refused,
     ThreadClients,
     Throttled,
     Transient,
     Unknown,
+    alias_at,
+    aliases_of,
     connection,
+    create,
+    delete,
     exchange,
+    mailbox_at,
+    update,
 )
 
 ADA = address("ada@example.org")
 ALIAS = b'{"address":"ada@example.org","destinations":["al@example.org"]}'
 KEY = "the-k3y"
+RENEWAL = update(alias_at(ADA), {"destinations": (address("al@example.org"),)})
+REFUSED = "create-mailbox (POST /domains/example.org/mailboxes) was answered 400: the mail host refused the request."
 
 
 class RawHost:
@@ -126,9 +136,9 @@ def outcomes_of(answer, *, deadline_s=10.0):
     """Return what a read, a write and a delete come to when each is answered so."""
     with talking_to(answer, deadline_s=deadline_s) as (migadu, _):
         return [
-            raised_by(migadu.alias, ADA),
-            raised_by(migadu.update_alias, ADA, [address("al@example.org")]),
-            raised_by(migadu.delete_alias, ADA),
+            raised_by(migadu.show, alias_at(ADA)),
+            raised_by(migadu.send, RENEWAL),
+            raised_by(migadu.send, delete(alias_at(ADA))),
         ]
 
 
@@ -220,7 +230,7 @@ def test_retry_after_reaches_the_caller():
 def test_a_redirect_is_never_followed():
     """A redirect to itself costs one request and no more."""
     with talking_to(http(301, b"", "Location: /v1/domains/example.org/aliases/ada")) as (migadu, host):
-        raised_by(migadu.delete_alias, ADA)
+        raised_by(migadu.send, delete(alias_at(ADA)))
 
         assert len(host.requests) == 1
 
@@ -230,7 +240,7 @@ def test_a_host_that_drips_is_given_up_at_the_deadline(answer):
     """However steadily the bytes trickle, a call ends at its deadline, and a write is unknown."""
     with talking_to(answer, deadline_s=0.3) as (migadu, _):
         began = time.monotonic()
-        error = raised_by(migadu.delete_alias, ADA)
+        error = raised_by(migadu.send, delete(alias_at(ADA)))
 
         assert time.monotonic() - began < 2
         assert isinstance(error, Unknown)
@@ -241,7 +251,7 @@ def test_nothing_was_sent_where_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with MigaduClient(url, "admin@example.org", KEY) as migadu:
-        error = raised_by(migadu.delete_alias, ADA)
+        error = raised_by(migadu.send, delete(alias_at(ADA)))
 
     assert isinstance(error, Transient)
     assert (error.status, error.reason) == (None, "got no whole answer (ConnectError)")
@@ -252,8 +262,8 @@ def test_what_was_sent_is_what_was_asked():
     odd = address("a+b@example.org")
     answer = http(200, b'{"address":"a+b@example.org","destinations":["ada@example.org"]}')
     with talking_to(answer) as (migadu, host):
-        migadu.update_alias(odd, [ADA])
-        migadu.alias(odd)
+        migadu.send(update(alias_at(odd), {"destinations": (ADA,)}))
+        migadu.show(alias_at(odd))
 
         assert host.requests == [
             ("PUT /v1/domains/example.org/aliases/a%2Bb HTTP/1.1", b'{"destinations":["ada@example.org"]}'),
@@ -262,21 +272,19 @@ def test_what_was_sent_is_what_was_asked():
         assert host.connections == 1
 
 
-def test_an_address_of_dots_is_never_sent():
+def test_an_address_of_dots_has_no_place():
     """No address can be made to name what lies above it in the path."""
-    with talking_to(http(200, ALIAS)) as (migadu, host):
-        with pytest.raises(ValueError, match="without a local part"):
-            migadu.delete_alias("..@example.org")
-
-        assert host.requests == []
+    for make in (alias_at, mailbox_at):
+        with pytest.raises(ValueError, match="without a name of its own"):
+            make("..@example.org")
 
 
 def test_another_object_than_the_one_asked_for_is_not_taken():
     """An answer about someone else proves nothing."""
     other = http(200, ALIAS.replace(b"ada@", b"eve@"))
     with talking_to(other) as (migadu, _):
-        read = raised_by(migadu.alias, ADA)
-        write = raised_by(migadu.update_alias, ADA, [address("al@example.org")])
+        read = raised_by(migadu.show, alias_at(ADA))
+        write = raised_by(migadu.send, RENEWAL)
 
     assert (type(read), type(write)) == (Transient, Unknown)
 
@@ -296,7 +304,7 @@ def test_a_door_that_stays_open_is_a_refusal():
     body = b'{"address":"ada@example.org","name":"Ada","identities":[],"may_send":true,"may_access_imap":false}'
     doors = {"may_send": False, "may_access_imap": False, "may_access_pop3": False}
     with talking_to(http(200, body), hooks=Listening()) as (migadu, _):
-        error = raised_by(migadu.update_mailbox, ADA, doors)
+        error = raised_by(migadu.send, update(mailbox_at(ADA), doors))
 
     assert isinstance(error, EchoMismatch)
     assert error.differing == ("may_access_pop3", "may_send")
@@ -308,7 +316,7 @@ def test_other_fields_that_are_ignored_are_reported():
     """An autoresponder that the host leaves out of its echo is named and fails nothing."""
     body = b'{"address":"ada@example.org","name":"Ada","identities":[],"spam_action":"drop"}'
     with talking_to(http(200, body)) as (migadu, _):
-        written = migadu.update_mailbox(ADA, {"autorespond_active": True, "spam_action": "drop"})
+        written = migadu.send(update(mailbox_at(ADA), {"autorespond_active": True, "spam_action": "drop"}))
 
     assert written.ignored == ("autorespond_active",)
 
@@ -318,14 +326,14 @@ def test_an_error_shows_no_secret_and_nobody():
     quoted = b'{"error":"Sup3r_s3cr3T is bad, ada@home.example, the-k3y","password":"Sup3r_s3cr3T"}'
     with talking_to(http(400, quoted)) as (migadu, _):
         with pytest.raises(Refused) as by_password:
-            migadu.create_mailbox(ADA, "Ada", password="Sup3r_s3cr3T")
+            migadu.send(create(mailbox_at(ADA), {"name": "Ada"}, Password("Sup3r_s3cr3T")))
         with pytest.raises(Refused) as by_invitation:
-            migadu.create_mailbox(ADA, "Ada", invitation_to="ada@home.example")
+            migadu.send(create(mailbox_at(ADA), {"name": "Ada"}, Invitation("ada@home.example")))
 
     for error in (by_password.value, by_invitation.value):
         assert "home.example" not in repr(error) + error.excerpt
         assert KEY not in error.excerpt
-        assert str(error) == "create-mailbox (POST) was answered 400: the mail host refused the request."
+        assert str(error) == REFUSED
     assert "Sup3r" not in by_password.value.excerpt
 
 
@@ -333,7 +341,7 @@ def test_an_index_may_be_long():
     """An index holds a whole domain and may be longer than the answer about one object."""
     many = b",".join([ALIAS] * (exchange.LARGEST_ANSWER // len(ALIAS) + 1))
     with talking_to(http(200, b'{"address_aliases":[' + many + b"]}")) as (migadu, _):
-        found = migadu.aliases("example.org")
+        found = migadu.index(aliases_of("example.org"))
 
     assert len(found) > 15_000
 
@@ -370,7 +378,7 @@ def test_the_hosts_address_must_be_a_url(url):
 def test_no_bytes_break_the_client(head, rest):
     """Whatever a host sends back, a call ends in one of the room's own errors."""
     with talking_to(lambda talk: talk.sendall(head + rest), deadline_s=2.0) as (migadu, _):
-        assert isinstance(raised_by(migadu.mailbox, ADA), MigaduError)
+        assert isinstance(raised_by(migadu.show, mailbox_at(ADA)), MigaduError)
 
 
 def certificate(directory):
@@ -404,10 +412,10 @@ def test_calls_go_over_tls_within_the_deadline(tmp_path):
         connection.open_client(trusting) as trusted,
         ThreadClients() as clients,
     ):
-        found = MigaduClient(host.url, "admin@example.org", KEY, http=trusted).alias(ADA)
+        found = MigaduClient(host.url, "admin@example.org", KEY, http=trusted).show(alias_at(ADA))
         trusted.close()
         stranger = MigaduClient(host.url, "admin@example.org", KEY, http=clients.client())
-        error = raised_by(stranger.delete_alias, ADA)
+        error = raised_by(stranger.send, delete(alias_at(ADA)))
 
     assert found.address == ADA
     assert isinstance(error, Transient)

@@ -13,9 +13,10 @@ from worker.migadu.calls import Call
 from worker.migadu.errors import ERRORS, EchoMismatch
 
 JSON = "application/json; charset=utf-8"
-READ = Call(CallName.SHOW_MAILBOX)
-WRITE = Call(CallName.UPDATE_MAILBOX)
-DELETE = Call(CallName.DELETE_MAILBOX)
+PATH = "/domains/example.org/mailboxes/*"
+READ = Call(CallName.SHOW_MAILBOX, PATH)
+WRITE = Call(CallName.UPDATE_MAILBOX, PATH)
+DELETE = Call(CallName.DELETE_MAILBOX, PATH)
 HAPROXY = b"<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>"
 PLAN_LIMIT = b'{"error":"mailbox limit reached for unverified accounts, please contact support!"}'
 
@@ -159,7 +160,7 @@ _JSON_VALUES = st.recursive(
 @settings(max_examples=300)
 def test_every_answer_is_an_object_a_class_or_malformed(operation, status, content_type, body):
     """No answer raises anything but MalformedAnswer, a write is never called transient but where it was turned away."""
-    call = Call(operation)
+    call = Call(operation, PATH)
     try:
         judged = judge(call, status, content_type, body)
     except MalformedAnswer:
@@ -180,9 +181,10 @@ def test_every_class_of_failure_has_one_error_type():
 
 
 def test_an_error_says_what_failed_in_one_sentence():
-    """The text names the operation, the method, what happened and what it means."""
+    """The text names the operation, the method, the path, what happened and what it means."""
     error: MigaduError = ERRORS[FailureClass.THROTTLED](WRITE, "was answered 403", status=403)
 
-    assert str(error) == "update-mailbox (PUT) was answered 403: the mail host's call limit is closed."
-    assert (error.operation, error.method, error.status) == (CallName.UPDATE_MAILBOX, "PUT", 403)
+    assert str(error) == f"update-mailbox (PUT {PATH}) was answered 403: the mail host's call limit is closed."
+    assert (error.operation, error.method, error.path) == (CallName.UPDATE_MAILBOX, "PUT", PATH)
+    assert (error.status, error.failure) == (403, THROTTLED)
     assert (error.excerpt, error.retry_after_s) == ("", None)

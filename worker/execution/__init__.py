@@ -3,8 +3,8 @@
 What should be done is decided in ``policy`` and ``planning``; here it is done, once, and written down truly.
 """
 
-from worker.execution.context import CALL_DEADLINE, LEASE, Execution, Patience
+from worker.execution.context import LEASE, Execution, Patience
 from worker.execution.run import run_next
 from worker.execution.sweep import Sweep, sweep_once
 
-__all__ = ["CALL_DEADLINE", "LEASE", "Execution", "Patience", "Sweep", "run_next", "sweep_once"]
+__all__ = ["LEASE", "Execution", "Patience", "Sweep", "run_next", "sweep_once"]

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 from worker.bell import Bell
 from worker.clock import Clock
-from worker.migadu import CALL_DEADLINE_S, Hooks, MigaduClient
+from worker.migadu import CALL_DEADLINE, Hooks, MigaduClient
 from worker.store.calls import CallLimit
 from worker.store.database import Database
 
-CALL_DEADLINE = timedelta(seconds=CALL_DEADLINE_S)
 LEASE = 2 * CALL_DEADLINE
 """A lane is held this long beyond each call's beginning, so that a lease outlives every call sent under it."""
 

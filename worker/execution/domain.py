@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from worker.execution.outcomes import Done, Held, Outcome
 from worker.execution.perform import Run
 from worker.mail import Address
-from worker.migadu import NotFound
+from worker.migadu import NotFound, aliases_of, mailboxes_of
 from worker.store import addresses, jobs, people
 
 FRESH_INDEX = timedelta(seconds=50)
@@ -49,7 +49,7 @@ def is_stale(read_at: datetime | None, now: datetime) -> bool:
 
 def existing_addresses(run: Run, domain: str) -> frozenset[Address]:
     """Return every address of a domain that exists at the host, as two lists show them. Raises MigaduError."""
-    mailboxes = run.client.mailboxes(domain)
-    aliases = run.client.aliases(domain)
+    mailboxes = run.client.index(mailboxes_of(domain))
+    aliases = run.client.index(aliases_of(domain))
     identities = (identity.address for mailbox in mailboxes for identity in mailbox.identities)
     return frozenset({mailbox.address for mailbox in mailboxes} | {alias.address for alias in aliases} | {*identities})

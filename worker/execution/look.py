@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from worker.execution.context import Execution
 from worker.mail import Address, Alias, Mailbox
-from worker.migadu import Call, NotFound, Outcome
+from worker.migadu import Call, NotFound, Outcome, aliases_of, mailboxes_of
 from worker.store import calls
 
 CALLS_OF_A_LOOK = 2
@@ -40,7 +40,7 @@ def look_at(execution: Execution, domain: str) -> Seen:
     """
     client = execution.connect(_OnlyLooking(execution))
     try:
-        mailboxes, aliases = client.mailboxes(domain), client.aliases(domain)
+        mailboxes, aliases = client.index(mailboxes_of(domain)), client.index(aliases_of(domain))
     except NotFound as error:
         raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
     return Seen({each.address: each for each in mailboxes}, {each.address: each for each in aliases})
@@ -49,7 +49,7 @@ def look_at(execution: Execution, domain: str) -> Seen:
 def count_mailboxes(execution: Execution, domain: str) -> int:
     """Return how many mailboxes a domain has, in one call. Raises as ``look_at``."""
     try:
-        return len(execution.connect(_OnlyLooking(execution)).mailboxes(domain))
+        return len(execution.connect(_OnlyLooking(execution)).index(mailboxes_of(domain)))
     except NotFound as error:
         raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
 

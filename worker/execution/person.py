@@ -11,7 +11,7 @@ from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import in_mailbox, settle
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Mailbox, domain_of
-from worker.migadu import NotFound
+from worker.migadu import NotFound, mailbox_at
 from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person, recovery_of
 from worker.planning.plan import Plan
@@ -148,7 +148,7 @@ def _observe(run: Run, known: _Known) -> tuple[datetime | None, Mailbox | None]:
     if fresh and never_made and not known.tried:
         return read_at, None
     try:
-        return None, run.client.mailbox(Address(known.primary.address))
+        return None, run.client.show(mailbox_at(Address(known.primary.address)))
     except NotFound:
         return run.now, None
 

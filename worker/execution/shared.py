@@ -6,10 +6,10 @@ from worker.execution.calls import Secrets
 from worker.execution.domain import is_stale, read_domain
 from worker.execution.outcomes import Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
-from worker.execution.settle import in_alias, settle
+from worker.execution.settle import settle
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Alias, domain_of
-from worker.migadu import NotFound
+from worker.migadu import NotFound, alias_at
 from worker.planning.observed import ObservedShared
 from worker.planning.shared import plan_shared
 from worker.planning.urgency import Urgency
@@ -63,7 +63,7 @@ def _wait_for_creations(session: Session, run: Run, address: Address) -> Waiting
 
 def _observe(run: Run, address: Address) -> tuple[datetime | None, Alias | None]:
     try:
-        return None, run.client.alias(address)
+        return None, run.client.show(alias_at(address))
     except NotFound:
         return run.now, None
 
@@ -79,7 +79,7 @@ def _carry_out(
     with run.execution.database.write() as session:
         jobs.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
-        stuck = settle(session, rows, lambda step: in_alias(step, alias), run.now)
+        stuck = settle(session, rows, lambda _: alias, run.now)
         row = addresses.held(session, address)
         ours = addresses.is_ours(row)
         if row is not None and alias is None and stuck is None:

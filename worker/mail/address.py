@@ -47,6 +47,18 @@ def domain_name(text: str) -> str:
     return name
 
 
+def readable(text: str) -> str:
+    """Return an address or a domain as people write it: the domain in its own script instead of punycode.
+
+    For what people read. What is compared, stored or sent stays as it is. A domain that is no IDNA stays as well.
+    """
+    local, at, domain = text.rpartition("@")
+    try:
+        return f"{local}{at}{idna.decode(domain)}"
+    except idna.IDNAError:
+        return text
+
+
 def is_local_part(text: str) -> bool:
     """Tell whether this lower-case text may stand before the @."""
     return _LOCAL_PART.fullmatch(text) is not None

@@ -5,7 +5,7 @@ Every method makes one call and reports it to hooks; repeating, recording and ju
 
 from worker.migadu.calls import Call, CallName, FailureClass, Hooks, Outcome
 from worker.migadu.client import MigaduClient, Written
-from worker.migadu.connection import CALL_DEADLINE_S, ThreadClients
+from worker.migadu.connection import CALL_DEADLINE, ThreadClients
 from worker.migadu.errors import (
     AccountRefused,
     EchoMismatch,
@@ -17,24 +17,68 @@ from worker.migadu.errors import (
     Transient,
     Unknown,
 )
+from worker.migadu.places import (
+    Index,
+    Place,
+    alias_at,
+    aliases_of,
+    domain_at,
+    domains,
+    forwarding_at,
+    forwardings_of,
+    identities_of,
+    identity_at,
+    mailbox_at,
+    mailboxes_of,
+    rewrite_at,
+    rewrites_of,
+)
+from worker.migadu.readback import Fate, Sending, fate, read_back
+from worker.migadu.writes import Invitation, Password, Write, activate, create, delete, listed, update
 
 __all__ = [
-    "CALL_DEADLINE_S",
+    "CALL_DEADLINE",
     "AccountRefused",
     "Call",
     "CallName",
     "EchoMismatch",
     "FailureClass",
+    "Fate",
     "Full",
     "Hooks",
+    "Index",
+    "Invitation",
     "MigaduClient",
     "MigaduError",
     "NotFound",
     "Outcome",
+    "Password",
+    "Place",
     "Refused",
+    "Sending",
     "ThreadClients",
     "Throttled",
     "Transient",
     "Unknown",
+    "Write",
     "Written",
+    "activate",
+    "alias_at",
+    "aliases_of",
+    "create",
+    "delete",
+    "domain_at",
+    "domains",
+    "fate",
+    "forwarding_at",
+    "forwardings_of",
+    "identities_of",
+    "identity_at",
+    "listed",
+    "mailbox_at",
+    "mailboxes_of",
+    "read_back",
+    "rewrite_at",
+    "rewrites_of",
+    "update",
 ]

@@ -1,6 +1,6 @@
 """The calls that can be made, and the hooks through which their maker hears of every attempt on the wire.
 
-Neither a call nor its outcome holds a path or a body: both carry personal data.
+Neither a call nor its outcome holds anybody's address or what was sent: both are personal data.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,14 @@ from typing import Protocol
 class CallName(StrEnum):
     """What a call does. The names of writes are those of the steps that plans show."""
 
+    LIST_DOMAINS = "list-domains"
+    SHOW_DOMAIN = "show-domain"
+    CREATE_DOMAIN = "create-domain"
+    UPDATE_DOMAIN = "update-domain"
+    ACTIVATE_DOMAIN = "activate-domain"
+    SHOW_RECORDS = "show-records"
+    SHOW_DIAGNOSTICS = "show-diagnostics"
+    SHOW_USAGE = "show-usage"
     LIST_MAILBOXES = "list-mailboxes"
     SHOW_MAILBOX = "show-mailbox"
     CREATE_MAILBOX = "create-mailbox"
@@ -21,24 +29,45 @@ class CallName(StrEnum):
     CREATE_IDENTITY = "create-identity"
     UPDATE_IDENTITY = "update-identity"
     DELETE_IDENTITY = "delete-identity"
+    LIST_FORWARDINGS = "list-forwardings"
+    SHOW_FORWARDING = "show-forwarding"
+    CREATE_FORWARDING = "create-forwarding"
+    UPDATE_FORWARDING = "update-forwarding"
+    DELETE_FORWARDING = "delete-forwarding"
     LIST_ALIASES = "list-aliases"
     SHOW_ALIAS = "show-alias"
     CREATE_ALIAS = "create-alias"
     UPDATE_ALIAS = "update-alias"
     DELETE_ALIAS = "delete-alias"
+    LIST_REWRITES = "list-rewrites"
+    SHOW_REWRITE = "show-rewrite"
+    CREATE_REWRITE = "create-rewrite"
+    UPDATE_REWRITE = "update-rewrite"
+    DELETE_REWRITE = "delete-rewrite"
+
+    @property
+    def verb(self) -> str:
+        """The first word: list, show, create, update, delete or activate."""
+        return self.partition("-")[0]
 
     @property
     def method(self) -> str:
         """The HTTP method of this call."""
-        return _METHODS[self.partition("-")[0]]
+        return _ODD_METHODS.get(self) or _METHODS[self.verb]
 
     @property
     def is_list(self) -> bool:
         """Whether the answer holds all objects of a kind."""
-        return self.startswith("list-")
+        return self.verb == "list"
+
+    @property
+    def is_write(self) -> bool:
+        """Whether the call changes something at the host, whatever its HTTP method."""
+        return self.verb not in ("list", "show")
 
 
 _METHODS = {"list": "GET", "show": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
+_ODD_METHODS = {CallName.UPDATE_DOMAIN: "PATCH", CallName.ACTIVATE_DOMAIN: "GET"}  # `migadu-behaviour.md` 1.1
 
 
 class FailureClass(StrEnum):
@@ -58,6 +87,8 @@ class Call:
     """A call about to be made."""
 
     operation: CallName
+    path: str
+    """Below the API's address, with ``*`` in the place of each object's own name, which might be somebody's."""
 
     @property
     def method(self) -> str:
@@ -67,7 +98,7 @@ class Call:
     @property
     def is_write(self) -> bool:
         """Whether the call changes something at the host."""
-        return self.method != "GET"
+        return self.operation.is_write
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from typing import Self
 import httpcore
 import httpx
 
-CALL_DEADLINE_S = 30.0
+CALL_DEADLINE = timedelta(seconds=30)
 """The longest that one call may take, connecting included; nothing is sent after it. A lease must outlive it."""
 
 Monotonic = Callable[[], float]
@@ -29,7 +30,7 @@ _TIMEOUTS = httpx.Timeout(connect=5.0, read=20.0, write=10.0, pool=5.0)
 class ThreadClients:
     """Gives each thread its own client. Close it when no thread is in a call any more."""
 
-    def __init__(self, *, deadline_s: float = CALL_DEADLINE_S) -> None:
+    def __init__(self, *, deadline_s: float = CALL_DEADLINE.total_seconds()) -> None:
         self._deadline_s = deadline_s
         self._tls = httpx.create_ssl_context()
         self._own = threading.local()
@@ -60,7 +61,7 @@ class ThreadClients:
         self.close()
 
 
-def open_client(tls: ssl.SSLContext, *, deadline_s: float = CALL_DEADLINE_S) -> httpx.Client:
+def open_client(tls: ssl.SSLContext, *, deadline_s: float = CALL_DEADLINE.total_seconds()) -> httpx.Client:
     """Return a client for one thread: no redirects, nothing from the environment, each call within its deadline."""
     for name in ("httpx", "httpcore"):
         # They log every URL and all headers of answers, and our URLs hold people's names.

@@ -5,12 +5,8 @@ The host answers 200 also where it ignores a field (`migadu-behaviour.md` 2.16),
 
 from collections.abc import Mapping
 
-from worker.mail import ACCESS_FLAGS, FieldValue
-from worker.migadu import wire
-from worker.migadu.answers import Object
-
-DECISIVE = frozenset({*ACCESS_FLAGS, "destinations"})
-"""Fields where a difference means that someone has access, or gets mail, who should not."""
+from worker.mail import FieldValue
+from worker.mail.fields import DECISIVE, took
 
 # Optional on read (`migadu-behaviour.md` 1.4), so that its absence says nothing.
 _NOT_ALWAYS_SHOWN = frozenset({"password_use"})
@@ -24,38 +20,21 @@ class EchoDiffers(ValueError):
         self.names = names
 
 
-def ignored(sent: Mapping[str, FieldValue], echo: Object, fields: Mapping[str, type]) -> tuple[str, ...]:
+def ignored(sent: Mapping[str, FieldValue], shown: Mapping[str, FieldValue]) -> tuple[str, ...]:
     """Return the names of the fields that the host did not take over, sorted.
 
     Raises EchoDiffers if one of them is decisive.
     """
-    names = _differing(sent, echo, fields)
+    names = differing(sent, shown)
     if decisive := tuple(name for name in names if name in DECISIVE):
         raise EchoDiffers(decisive)
     return names
 
 
-def _differing(sent: Mapping[str, FieldValue], echo: Object, fields: Mapping[str, type]) -> tuple[str, ...]:
-    return tuple(sorted(name for name, value in sent.items() if not _took(name, value, echo, fields[name])))
+def differing(sent: Mapping[str, FieldValue], shown: Mapping[str, FieldValue]) -> tuple[str, ...]:
+    """Return the names of the fields that are not shown as they were sent, sorted; a field not shown is one of them."""
+    return tuple(sorted(name for name, value in sent.items() if not _seen(name, value, shown)))
 
 
-def _took(name: str, sent: FieldValue, echo: Object, kind: type) -> bool:
-    if name not in echo:
-        return name in _NOT_ALWAYS_SHOWN
-    shown = wire.field(echo, name, kind)
-    if name in DECISIVE:
-        return _alike(sent, shown)
-    # The host keeps "nothing" as null, where false, an empty text or an empty list was sent.
-    return _alike(sent, shown) or not (sent or shown)
-
-
-def _alike(sent: FieldValue, shown: FieldValue) -> bool:
-    return _comparable(sent) == _comparable(shown)
-
-
-def _comparable(value: FieldValue) -> object:
-    if isinstance(value, tuple):
-        return {each.strip().lower() for each in value}
-    if isinstance(value, str):
-        return value.replace("\r\n", "\n").strip()
-    return value
+def _seen(name: str, sent: FieldValue, shown: Mapping[str, FieldValue]) -> bool:
+    return took(name, sent, shown[name]) if name in shown else name in _NOT_ALWAYS_SHOWN

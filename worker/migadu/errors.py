@@ -23,9 +23,10 @@ from worker.migadu.calls import Call, FailureClass
 class MigaduError(Exception):
     """The mail host did not do what was asked.
 
-    The text of the error holds no personal data. ``reason`` is a few words on what happened on the wire; ``status`` is
-    None where no answer came; ``excerpt`` is the redacted beginning of the answer, at most 300 characters;
-    ``retry_after_s`` is how many seconds the host asked to be left alone, where it did.
+    The text of the error holds no personal data. ``path`` is the call's, with ``*`` in the place of each object's own
+    name; ``reason`` is a few words on what happened on the wire; ``status`` is None where no answer came; ``excerpt``
+    is the redacted beginning of the answer, at most 300 characters; ``retry_after_s`` is how many seconds the host
+    asked to be left alone, where it did.
     """
 
     failure: ClassVar[FailureClass]
@@ -41,9 +42,10 @@ class MigaduError(Exception):
         retry_after_s: float | None = None,
         answered_bytes: int = 0,
     ) -> None:
-        super().__init__(f"{call.operation} ({call.method}) {reason}: {self.sentence}")
+        super().__init__(f"{call.operation} ({call.method} {call.path}) {reason}: {self.sentence}")
         self.operation = call.operation
         self.method = call.method
+        self.path = call.path
         self.reason = reason
         self.status = status
         self.excerpt = excerpt

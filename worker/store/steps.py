@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -163,11 +163,6 @@ def braked_count(session: Session, brake: Brake, source: str, *, since: datetime
         )
         or 0
     )
-
-
-def settle_after(row: StepRow, deadline: timedelta) -> datetime:
-    """Return from when on an unsettled call can no longer arrive at the host: sent, plus the deadline of a call."""
-    return (row.sent_at or row.intended_at) + deadline
 
 
 def _new_row(step: Step, intention: Intention, now: datetime) -> StepRow:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.mail import WRITABLE_FIELDS, Alias, Identity, address
-from worker.migadu import wire
+from worker.mail import WRITABLE_FIELDS, Alias, Domain, Forwarding, Identity, Rewrite, address
+from worker.migadu import objects
 from worker.migadu.answers import MalformedAnswer
 from worker.migadu.echo import EchoDiffers, ignored
 
@@ -35,10 +35,10 @@ def wire_mailbox(**changes):
 
 
 def test_a_mailbox_is_read_with_its_fields_and_identities():
-    """Writable fields are kept by their name, null stays None, read-only and unknown ones are left out."""
+    """Writable fields are kept by their name, null stays None, and what nobody knows is kept as it came."""
     persona = {"local_part": "al", "domain_name": "example.org", "name": "Ada", "password_use": "none"}
 
-    found = wire.mailbox(wire_mailbox(identities=[persona], novelty={"a": 1}))
+    found = objects.mailbox(wire_mailbox(identities=[persona], novelty={"a": 1}))
 
     assert found.address == ADA
     assert found.fields == {
@@ -50,6 +50,7 @@ def test_a_mailbox_is_read_with_its_fields_and_identities():
         "daily_outgoing_limit": 100,
     }
     assert found.identities == {Identity(address("al@example.org"), "Ada", "none")}
+    assert found.other == {"storage_usage": 1.5, "changed_at": "17:12", "delegations": [], "novelty": {"a": 1}}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_mailbox_is_read_with_its_fields_and_identities():
 )
 def test_variations_of_the_host_are_evened_out(name, shown, read):
     """CSV, booleans as text, whole floats and nulls are read as what they mean."""
-    assert wire.mailbox(wire_mailbox(**{name: shown})).fields[name] == read
+    assert objects.mailbox(wire_mailbox(**{name: shown})).fields[name] == read
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_variations_of_the_host_are_evened_out(name, shown, read):
 def test_a_known_field_of_a_wrong_type_is_malformed(broken):
     """What would have to be guessed is not read, and the error does not quote it."""
     with pytest.raises(MalformedAnswer) as caught:
-        wire.mailbox(wire_mailbox(**broken))
+        objects.mailbox(wire_mailbox(**broken))
 
     assert "example" not in str(caught.value)
 
@@ -106,12 +107,12 @@ def test_missing_identities_are_not_no_identities():
     del shown["identities"]
 
     with pytest.raises(MalformedAnswer):
-        wire.mailbox(shown)
+        objects.mailbox(shown)
 
 
 def test_addresses_that_we_would_not_make_can_still_be_read():
     """The host may hold local parts that our own rule refuses; one of them does not hide a whole domain."""
-    found = wire.identity({"address": "O'Brien&sons@Example.ORG", "name": "O'Brien"})
+    found = objects.identity({"address": "O'Brien&sons@Example.ORG", "name": "O'Brien"})
 
     assert found.address == "o'brien&sons@example.org"
 
@@ -119,18 +120,40 @@ def test_addresses_that_we_would_not_make_can_still_be_read():
 @pytest.mark.parametrize("shown", [["A@example.org", "b"], "a@example.org, b@example.org"])
 def test_destinations_are_full_and_lower_case(shown):
     """Destinations come as an array or CSV, and a bare local part is on the alias's domain."""
-    found = wire.alias({"local_part": "team", "domain": "example.org", "destinations": shown})
+    found = objects.alias({"local_part": "team", "domain": "example.org", "destinations": shown})
 
     assert found == Alias(address("team@example.org"), frozenset({address("a@example.org"), address("b@example.org")}))
 
 
-def test_a_body_holds_what_changes_and_nothing_else():
-    """Lists are written as arrays, and a field that no write changes is a mistake of ours."""
-    changes = {"may_send": False, "sender_denylist": ("a@x.example",)}
+def test_every_kind_of_object_is_read():
+    """A forwarding, a rewrite and a domain keep their times as text, their lists as addresses, and the unknown."""
+    shown = {"address": "Ada@Home.example", "confirmed_at": None, "confirmation_sent_at": "17:12", "is_active": True}
+    forwarding = objects.forwarding({**shown, "blocked_at": None, "expires_on": "2026-12-01", "note": "x"})
+    rule = {"name": "support", "domain_name": "example.org", "local_part_rule": "support-*", "order_num": 3.0}
+    rewrite = objects.rewrite({**rule, "destinations": "a, b@example.org"})
+    domain = objects.domain({"name": "Example.ORG", "state": "active", "spam_aggressiveness": 3, "tags": "a,b", "x": 1})
 
-    assert wire.body(changes, wire.MAILBOX_FIELDS) == {"may_send": False, "sender_denylist": ["a@x.example"]}
-    with pytest.raises(ValueError, match="no write changes is_active, monthly_outgoing_limit"):
-        wire.body({"monthly_outgoing_limit": 5, "is_active": True}, wire.MAILBOX_FIELDS)
+    assert forwarding == Forwarding(
+        address("ada@home.example"),
+        confirmation_sent_at="17:12",
+        fields={"is_active": True, "expires_on": "2026-12-01"},
+    )
+    assert forwarding.other == {"note": "x"}
+    destinations = frozenset({address("a@example.org"), address("b@example.org")})
+    assert rewrite == Rewrite("example.org", "support", "support-*", destinations, 3)
+    assert domain == Domain("example.org", "active", {"spam_aggressiveness": "3", "tags": ("a", "b")})
+    assert domain.other == {"x": 1}
+    assert domain.is_active
+
+
+def test_forwardings_come_with_their_mailbox():
+    """They are embedded in a mailbox; a mailbox shown without the list has none that we know of."""
+    shown = {"address": "ada@home.example", "is_active": True}
+
+    assert objects.mailbox(wire_mailbox(forwardings=[shown])).forwardings == {
+        Forwarding(address("ada@home.example"), fields={"is_active": True})
+    }
+    assert objects.mailbox({"address": "ada@example.org", "identities": []}).forwardings == frozenset()
 
 
 def test_an_echo_that_agrees_ignores_nothing():
@@ -150,25 +173,22 @@ def test_an_echo_that_agrees_ignores_nothing():
         "recipient_denylist": None,
     }
 
-    assert ignored(sent, shown, wire.MAILBOX_FIELDS) == ()
+    assert ignored(sent, objects.mailbox(wire_mailbox(**shown)).writable) == ()
 
 
 def test_fields_not_taken_over_are_named():
     """A field that is shown otherwise, or not at all, is reported; password_use is optional on read."""
     sent = {"autorespond_active": True, "spam_action": "drop", "name": "Ada"}
 
-    assert ignored(sent, {"name": "Ada", "spam_action": "folder"}, wire.MAILBOX_FIELDS) == (
-        "autorespond_active",
-        "spam_action",
-    )
-    assert ignored({"password_use": "none"}, {}, wire.IDENTITY_FIELDS) == ()
+    assert ignored(sent, {"name": "Ada", "spam_action": "folder"}) == ("autorespond_active", "spam_action")
+    assert ignored({"password_use": "none"}, {}) == ()
 
 
 @pytest.mark.parametrize("shown", [{"may_send": True}, {"may_send": None}, {}])
 def test_access_that_is_not_seen_closed_is_not_believed_closed(shown):
     """An access flag differs also where it is shown as null or missing: a block must be proved."""
     with pytest.raises(EchoDiffers) as caught:
-        ignored({"may_send": False}, shown, wire.MAILBOX_FIELDS)
+        ignored({"may_send": False}, shown)
 
     assert caught.value.names == ("may_send",)
 
@@ -187,9 +207,10 @@ _VALUES = st.recursive(
 def test_any_object_is_read_or_malformed(broken):
     """Whatever values an object holds, reading it and comparing it raise nothing but the room's own two."""
     shown = wire_mailbox(**broken)
-    for read in (wire.mailbox, wire.alias, lambda found: ignored({"may_send": True}, found, wire.MAILBOX_FIELDS)):
+    for read in (objects.mailbox, objects.identity, objects.forwarding, objects.alias, objects.rewrite, objects.domain):
         try:
             value = read(shown)
+            ignored({"may_send": True}, value.writable)
         except (MalformedAnswer, EchoDiffers) as error:
             value = error
 
