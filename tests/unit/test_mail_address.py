@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.mail import InvalidAddress, address, domain_of, is_local_part, local_part_of
+from worker.mail import InvalidAddress, address, domain_of, is_local_part, local_part_of, readable
 
 _ATOMS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_+-", min_size=1, max_size=12)
 LOCAL_PARTS = st.lists(_ATOMS, min_size=1, max_size=4).map(".".join)
@@ -81,3 +81,34 @@ def test_white_space_never_belongs_to_a_local_part(text: str) -> None:
 def test_domains_are_compared_in_punycode() -> None:
     """Two spellings of one domain are one address."""
     assert address("Ada@Bücher.Example") == address("ada@xn--bcher-kva.example") == "ada@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("ada@xn--bcher-kva.example", "ada@bücher.example"),
+        ("xn--bcher-kva.example and mail.xn--bcher-kva.xn--p1ai: both", "bücher.example and mail.bücher.рф: both"),
+        (
+            "xn--a, xn--\u00fc-, axn--bcher-kva and xn--bcher-kva- stay",
+            "xn--a, xn--ü-, axn--bcher-kva and xn--bcher-kva- stay",
+        ),
+        ("xn--" + "a" * 200, "xn--" + "a" * 200),
+    ],
+)
+def test_domains_are_readable(text: str, read: str) -> None:
+    """For people a domain is in its own script, anywhere in a text; what is no IDNA stays as it is."""
+    assert readable(text) == read
+
+
+@given(local=LOCAL_PARTS, domain=DOMAINS)
+def test_what_is_readable_is_the_same_address(local: str, domain: str) -> None:
+    """What people read can be handed in again."""
+    checked = address(f"{local}@{domain}")
+
+    assert address(readable(checked)) == checked
+
+
+@given(st.text(max_size=60) | st.text("xn-bcher.@ü", max_size=60))
+def test_any_text_is_readable(text: str) -> None:
+    """No text raises, and none gets a line or a control character that it had not."""
+    assert sum(not each.isprintable() for each in readable(text)) == sum(not each.isprintable() for each in text)

@@ -10,6 +10,7 @@ from typing import NoReturn
 import structlog
 
 from worker.cli.application import application
+from worker.cli.output import warn
 from worker.cli.sentences import FORESEEN, sentence
 from worker.log import configure_logging
 
@@ -29,5 +30,5 @@ def main() -> None:
 
 
 def _fail(said: str) -> NoReturn:
-    print(f"mailroster: {said}", file=sys.stderr)
+    warn(f"mailroster: {said}")
     sys.exit(1)

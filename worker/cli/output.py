@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from worker.mail import readable
+
 _STYLES: Final = {
     "done": "green",
     "ok": "green",
@@ -61,9 +63,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 
 
 def clean(text: str) -> str:
-    """Return a text on one line and without control characters."""
+    """Return a text on one line, without control characters, and with domains in their own script."""
     return "".join(
-        " " if each in "\n\r\t" else "�" if unicodedata.category(each) in ("Cc", "Cf", "Cs") else each for each in text
+        " " if each in "\n\r\t" else "�" if unicodedata.category(each) in ("Cc", "Cf", "Cs") else each
+        for each in readable(text)
     )
 
 

@@ -12,6 +12,7 @@ Address = NewType("Address", str)
 
 # Dots may neither lead, trail nor double; 64 octets is RFC 5321's limit for a local part.
 _LOCAL_PART = re.compile(r"(?!.{65})[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*")
+_PUNYCODE = re.compile(r"(?<![a-z0-9-])xn--[a-z0-9-]{1,59}(?![a-z0-9-])")
 _LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets less its angle brackets
 
 
@@ -48,15 +49,18 @@ def domain_name(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Return an address or a domain as people write it: the domain in its own script instead of punycode.
+    """Return a text with every domain in it as people write it: in its own script instead of punycode.
 
-    For what people read. What is compared, stored or sent stays as it is. A domain that is no IDNA stays as well.
+    For what people read; what is compared, stored or sent stays as it is. What is no IDNA stays too.
     """
-    local, at, domain = text.rpartition("@")
+    return _PUNYCODE.sub(_in_its_script, text)
+
+
+def _in_its_script(label: re.Match[str]) -> str:
     try:
-        return f"{local}{at}{idna.decode(domain)}"
+        return idna.decode(label[0])
     except idna.IDNAError:
-        return text
+        return label[0]
 
 
 def is_local_part(text: str) -> bool:
