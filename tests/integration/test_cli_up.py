@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.shell import PATIENCE_S, Shell, Staying, event, lines
+from worker.sandbox import RunningSandbox
 
 ADA = event(1, "person.joined", "E1", givenName="Ada", familyName="Lovelace", personalEmail="ada@home.example",
             timezone="Europe/London")  # fmt: skip
@@ -193,3 +194,23 @@ def test_a_held_plan_is_shown_and_a_dismissed_job_can_be_retried(tmp_path: Path)
     assert "create-mailbox ada.lovelace@example.org" in shown.out
     assert f"mailroster jobs retry {held['id']}" in story.out
     assert retried.code == 0
+
+
+def test_a_domain_in_another_script_is_readable(tmp_path: Path) -> None:
+    """For people a domain is in its own script, in lists and in sentences; for programs it is in punycode."""
+    name = "xn--bcher-kva.example"
+    shell = Shell(tmp_path, {"MAILROSTER_LISTEN": "127.0.0.1:0", "MAILROSTER_MIGADU_USER": "admin@example.org"})
+    shell.write("policy.toml", '[organisation]\ndomain = "bücher.example"\n')
+    with RunningSandbox(seed={"domains": [{"name": name}]}) as sandbox:
+        shell.variables |= {"MAILROSTER_MIGADU_URL": sandbox.api_url, "MAILROSTER_MIGADU_KEY": "sandbox-key"}
+        with shell.staying("up", until="listening"):
+            shell.run("submit", "-", stdin=lines(ADA))
+            _wait_until_settled(shell, subjects=2)
+            said = [shell.run(*words) for words in (("people", "list"), ("jobs", "list"), ("why", "E1"), ("doctor",))]
+            document = shell.run("people", "list", "--json").document
+
+    assert "ada.lovelace@bücher.example" in said[0].out
+    assert "bücher.example (domain)" in said[1].out
+    assert "create-mailbox ada.lovelace@bücher.example: confirmed" in said[2].out
+    assert not any("xn--" in each.out + each.err for each in said)
+    assert document["people"][0]["address"] == f"ada.lovelace@{name}"
