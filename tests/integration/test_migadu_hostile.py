@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -344,6 +345,38 @@ def test_an_index_may_be_long():
         found = migadu.index(aliases_of("example.org"))
 
     assert len(found) > 15_000
+
+
+@pytest.mark.parametrize(
+    ("ask", "most"),
+    [
+        (lambda migadu: migadu.show(alias_at(ADA)), 8_000_000),
+        (lambda migadu: migadu.index(aliases_of("example.org")), 2 * exchange.LARGEST_INDEX),
+    ],
+    ids=["show", "index"],
+)
+def test_a_body_without_end_takes_no_memory(ask, most):
+    """Of 100 MB a call reads what it may and hangs up; of that it keeps the beginning."""
+    megabyte, sent = b" " * 1_000_000, []
+
+    def flood(talk):
+        talk.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000000\r\n\r\n")
+        for _ in range(100):
+            talk.sendall(megabyte)
+            sent.append(len(megabyte))
+
+    tracemalloc.start()
+    try:
+        with talking_to(flood) as (migadu, _):
+            error = raised_by(ask, migadu)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(error, Transient)
+    assert error.answered_bytes <= exchange.LARGEST_INDEX + 1_000_000
+    assert sum(sent) < 100_000_000
+    assert peak < most
 
 
 def test_each_thread_has_its_own_client():

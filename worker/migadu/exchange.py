@@ -21,6 +21,9 @@ LARGEST_ANSWER = 1_000_000
 LARGEST_INDEX = 64_000_000
 """Bytes. Indexes are not paginated, and a large domain's may be long."""
 
+_KEPT_OF_TOO_LONG = 10_000
+"""Bytes. Enough to judge a failure by, and for its excerpt."""
+
 T = TypeVar("T")
 
 
@@ -40,6 +43,7 @@ class _Answer:
     status: int
     headers: httpx.Headers
     body: bytes
+    size: int
     is_whole: bool
 
     @property
@@ -73,7 +77,7 @@ class Exchange:
             took_s = time.monotonic() - began
             self._tell(request, Outcome(error.status, error.failure, took_s, error.excerpt, error.answered_bytes))
             raise
-        self._tell(request, Outcome(answer.status, None, time.monotonic() - began, "", len(answer.body)))
+        self._tell(request, Outcome(answer.status, None, time.monotonic() - began, "", answer.size))
         return value
 
     def _tell(self, request: Request, outcome: Outcome) -> None:
@@ -84,11 +88,11 @@ class Exchange:
         limit = LARGEST_INDEX if request.call.operation.is_list else LARGEST_ANSWER
         try:
             with closing(self._http.send(sending, auth=self._auth, stream=True)) as response:
-                body, is_whole = _up_to(limit, response.iter_bytes())
+                body, size, is_whole = _up_to(limit, response.iter_bytes())
         except httpx.HTTPError as error:
             failure = ERRORS[judge_silence(request.call, error)]
             raise failure(request.call, f"got no whole answer ({type(error).__name__})") from error
-        return _Answer(response.status_code, response.headers, body, is_whole)
+        return _Answer(response.status_code, response.headers, body, size, is_whole)
 
     def _read(self, request: Request, answer: _Answer, read: Callable[[Object], T]) -> T:
         try:
@@ -98,17 +102,16 @@ class Exchange:
             raise self._failed(request, answer, unsettled(request.call), reason) from error
         except EchoDiffers as error:
             text = self._excerpt(request, answer)
-            size = len(answer.body)
             raise EchoMismatch(
-                request.call, error.names, status=answer.status, excerpt=text, answered_bytes=size
+                request.call, error.names, status=answer.status, excerpt=text, answered_bytes=answer.size
             ) from error
 
     def _object(self, request: Request, answer: _Answer) -> Object:
+        if not answer.is_whole and answer.status < 300:
+            raise MalformedAnswer("the answer is too long")
         found = judge(request.call, answer.status, answer.content_type, answer.body)
         if isinstance(found, FailureClass):
             raise self._failed(request, answer, found, f"was answered {answer.status}")
-        if not answer.is_whole:
-            raise MalformedAnswer("the answer is too long")
         return found
 
     def _failed(self, request: Request, answer: _Answer, failure: FailureClass, reason: str) -> MigaduError:
@@ -118,7 +121,7 @@ class Exchange:
             status=answer.status,
             excerpt=self._excerpt(request, answer),
             retry_after_s=retry_after_s(answer.headers.get("retry-after"), answer.headers.get("date")),
-            answered_bytes=len(answer.body),
+            answered_bytes=answer.size,
         )
 
     def _excerpt(self, request: Request, answer: _Answer) -> str:
@@ -135,11 +138,11 @@ def _checked(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _up_to(limit: int, parts: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Return the body, or its beginning and False where it goes on after ``limit`` bytes."""
+def _up_to(limit: int, parts: Iterable[bytes]) -> tuple[bytes, int, bool]:
+    """Return a body, its length and True; or the beginning of one that goes on after ``limit`` bytes, and False."""
     body = bytearray()
     for part in parts:
         body += part
         if len(body) > limit:
-            return bytes(body[:limit]), False
-    return bytes(body), True
+            return bytes(body[:_KEPT_OF_TOO_LONG]), len(body), False
+    return bytes(body), len(body), True
