@@ -21,6 +21,7 @@ from worker.migadu import (
     Password,
     Sending,
     ThreadClients,
+    Verb,
     Write,
     activate,
     alias_at,
@@ -118,7 +119,7 @@ CASES: dict[CallName, Case] = dict(
             )
         ),
         *(
-            _reading(place.call("show").operation, place.path, lambda migadu, place=place: migadu.show(place))
+            _reading(place.call(Verb.SHOW).operation, place.path, lambda migadu, place=place: migadu.show(place))
             for place in (
                 domain_at("example.org"),
                 mailbox_at(ADA),
@@ -324,7 +325,7 @@ def test_a_stale_read_is_looked_at_again(host: Host, migadu: MigaduClient, name:
     assert _fate(case, migadu, later=False) is Fate.APPLIED
 
 
-@pytest.mark.parametrize("name", [name for name in WRITES if name.verb == "create"])
+@pytest.mark.parametrize("name", [name for name in WRITES if name.verb is Verb.CREATE])
 def test_somebody_elses_object_is_never_taken_for_ours(host: Host, migadu: MigaduClient, name: CallName) -> None:
     """Where another hand takes the place while our call is lost, reading back says so, and a repetition is refused."""
     case = WRITES[name]

@@ -9,6 +9,7 @@ from worker.migadu import (
     CallName,
     Invitation,
     Password,
+    Verb,
     activate,
     alias_at,
     aliases_of,
@@ -65,7 +66,7 @@ def test_an_index_has_its_path(index, path, public):
 def test_an_object_has_its_path(place, path, public):
     """Every part is percent-encoded, a forwarding goes by its full address, and what is told of it names nobody."""
     assert place.path == path
-    assert place.call("show").path == place.call("update").path == public
+    assert place.call(Verb.SHOW).path == place.call(Verb.UPDATE).path == public
     assert "ada" not in repr(place)
 
 

@@ -3,7 +3,7 @@
 Every method makes one call and reports it to hooks; repeating, recording and judging calls is not done here.
 """
 
-from worker.migadu.calls import Call, CallName, FailureClass, Hooks, Outcome
+from worker.migadu.calls import Call, CallName, FailureClass, Hooks, Outcome, Verb
 from worker.migadu.client import MigaduClient, Written
 from worker.migadu.connection import CALL_DEADLINE, ThreadClients
 from worker.migadu.errors import (
@@ -60,6 +60,7 @@ __all__ = [
     "Throttled",
     "Transient",
     "Unknown",
+    "Verb",
     "Write",
     "Written",
     "activate",

@@ -8,6 +8,17 @@ from enum import StrEnum
 from typing import Protocol
 
 
+class Verb(StrEnum):
+    """What is done with an object or an index."""
+
+    LIST = "list"
+    SHOW = "show"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ACTIVATE = "activate"
+
+
 class CallName(StrEnum):
     """What a call does. The names of writes are those of the steps that plans show."""
 
@@ -46,9 +57,9 @@ class CallName(StrEnum):
     DELETE_REWRITE = "delete-rewrite"
 
     @property
-    def verb(self) -> str:
-        """The first word: list, show, create, update, delete or activate."""
-        return self.partition("-")[0]
+    def verb(self) -> Verb:
+        """The first word."""
+        return Verb(self.partition("-")[0])
 
     @property
     def method(self) -> str:
@@ -58,15 +69,15 @@ class CallName(StrEnum):
     @property
     def is_list(self) -> bool:
         """Whether the answer holds all objects of a kind."""
-        return self.verb == "list"
+        return self.verb is Verb.LIST
 
     @property
     def is_write(self) -> bool:
         """Whether the call changes something at the host, whatever its HTTP method."""
-        return self.verb not in ("list", "show")
+        return self.verb not in (Verb.LIST, Verb.SHOW)
 
 
-_METHODS = {"list": "GET", "show": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
+_METHODS = {Verb.LIST: "GET", Verb.SHOW: "GET", Verb.CREATE: "POST", Verb.UPDATE: "PUT", Verb.DELETE: "DELETE"}
 _ODD_METHODS = {CallName.UPDATE_DOMAIN: "PATCH", CallName.ACTIVATE_DOMAIN: "GET"}  # `migadu-behaviour.md` 1.1
 
 

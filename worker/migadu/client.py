@@ -13,7 +13,7 @@ import httpx
 from worker.mail import Domain
 from worker.migadu import echo, objects
 from worker.migadu.answers import MalformedAnswer, Object
-from worker.migadu.calls import Call, CallName, Hooks
+from worker.migadu.calls import Call, CallName, Hooks, Verb
 from worker.migadu.connection import open_client
 from worker.migadu.exchange import Exchange, Request
 from worker.migadu.places import Index, Place
@@ -65,7 +65,7 @@ class MigaduClient:
 
     def show(self, place: Place[T]) -> T:
         """Return one object. NotFound: it is not there, or what it belongs to is not."""
-        request = Request(place.call("show"), place.path, place.domain)
+        request = Request(place.call(Verb.SHOW), place.path, place.domain)
         return self._exchange.make(request, lambda found: _shown(place, found))
 
     def send(self, write: Write[T]) -> Written[T]:
@@ -103,7 +103,7 @@ def _shown(place: Place[T], found: Object) -> T:
 
 
 def _written(write: Write[T], found: Object) -> Written[T]:
-    if write.verb == "delete":
+    if write.verb is Verb.DELETE:
         return Written(None)
     value = _shown(write.goes_to, found)
     return Written(value, echo.ignored(write.fields, value.writable))

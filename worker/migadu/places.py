@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from worker.mail import Address, Alias, Domain, Forwarding, Identity, Mailbox, Rewrite, domain_name, local_part_of
 from worker.mail import domain_of as domain_part
-from worker.migadu.calls import Call, CallName
+from worker.migadu.calls import Call, CallName, Verb
 from worker.migadu.resources import ALIAS, DOMAIN, FORWARDING, IDENTITY, MAILBOX, REWRITE, Resource, T_co, Value
 
 _HIDDEN = "*"
@@ -34,7 +34,7 @@ class Index(Generic[T_co]):
     @property
     def call(self) -> Call:
         """The call that lists them."""
-        return Call(CallName(f"list-{self.resource.plural}"), self.public_path)
+        return Call(CallName(f"{Verb.LIST}-{self.resource.plural}"), self.public_path)
 
     @property
     def public_path(self) -> str:
@@ -70,12 +70,12 @@ class Place(Generic[T_co]):
         """The path below the API's address."""
         return f"{self.index.path}/{_segment(self.key)}"
 
-    def call(self, verb: str) -> Call:
+    def call(self, verb: Verb) -> Call:
         """Return the call of this verb."""
         public = f"{self.index.public_path}/{_HIDDEN if self.index.domain else _segment(self.key)}"
         return Call(CallName(f"{verb}-{self.resource.noun}"), _path_of(verb, self.index.public_path, public))
 
-    def path_of(self, verb: str) -> str:
+    def path_of(self, verb: Verb) -> str:
         """Return the path of the call of this verb: a creation goes to the index."""
         return _path_of(verb, self.index.path, self.path)
 
@@ -159,11 +159,11 @@ def rewrite_at(domain: str, name: str) -> Place[Rewrite]:
     return Place(rewrites_of(domain), _checked(name))
 
 
-def _path_of(verb: str, index: str, own: str) -> str:
+def _path_of(verb: Verb, index: str, own: str) -> str:
     match verb:
-        case "create":
+        case Verb.CREATE:
             return index
-        case "activate":
+        case Verb.ACTIVATE:
             return f"{own}/activate"
         case _:
             return own

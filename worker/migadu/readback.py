@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from worker.migadu.calls import Verb
 from worker.migadu.client import MigaduClient
 from worker.migadu.connection import CALL_DEADLINE
 from worker.migadu.echo import differing
@@ -64,10 +65,10 @@ def read_back(client: MigaduClient, write: Write[T], sending: Sending, now: date
 
 def fate(write: Write[T], shown: T | None, sending: Sending, now: datetime) -> Fate:
     """Tell a write's fate by what its place shows now, None where nothing is there."""
-    if write.verb == "create" and shown is not None:
+    if write.verb is Verb.CREATE and shown is not None:
         ours = _shows(write, shown) and (_is_inside_ours(write) or sending.saw_it_free)
         return Fate.APPLIED if ours else Fate.SOMEBODY_ELSES
-    if write.verb == "delete":
+    if write.verb is Verb.DELETE:
         applied = shown is None
     else:
         applied = shown is not None and _shows(write, shown) and _can_be_seen(write, sending)

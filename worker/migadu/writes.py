@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Generic
 
 from worker.mail import Address, Domain, FieldValue
-from worker.migadu.calls import Call
+from worker.migadu.calls import Call, Verb
 from worker.migadu.places import Place
 from worker.migadu.resources import DOMAIN, IDENTITY, MAILBOX, Resource, T, T_co, Value
 
@@ -36,7 +36,7 @@ Credential = Password | Invitation
 class Write(Generic[T_co]):
     """One change of one object. Made by the functions below, which refuse what makes no sense."""
 
-    verb: str
+    verb: Verb
     place: Place[T_co]
     fields: Fields = field(default_factory=dict, repr=False)
     """What the object will show, by Migadu's names."""
@@ -63,9 +63,9 @@ class Write(Generic[T_co]):
     @property
     def body(self) -> Mapping[str, object] | None:
         """The JSON object to send, if any."""
-        if self.verb in ("delete", "activate"):
+        if self.verb in (Verb.DELETE, Verb.ACTIVATE):
             return None
-        key = {self.place.resource.key_field: self.place.key} if self.verb == "create" else {}
+        key = {self.place.resource.key_field: self.place.key} if self.verb is Verb.CREATE else {}
         return {**key, **self._written(), **_secrets(self.credential)}
 
     @property
@@ -76,7 +76,7 @@ class Write(Generic[T_co]):
 
     @property
     def _renames(self) -> bool:
-        return self.verb == "update" and self.place.resource.key_field in self.place.resource.fields
+        return self.verb is Verb.UPDATE and self.place.resource.key_field in self.place.resource.fields
 
     def _written(self) -> dict[str, object]:
         return {name: self._sent(value) for name, value in {**self.fields, **self.unseen}.items()}
@@ -104,7 +104,7 @@ def create(place: Place[T], fields: Fields = _NO_FIELDS, credential: Credential 
         raise ValueError(f"{resource.key_field} is in the place of the new {resource.noun}")
     if isinstance(credential, Invitation):
         shown = {**shown, "password_recovery_email": credential.to}
-    return Write("create", place, shown, credential, unseen)
+    return Write(Verb.CREATE, place, shown, credential, unseen)
 
 
 def update(place: Place[T], changes: Fields = _NO_FIELDS, credential: Password | None = None) -> Write[T]:
@@ -114,7 +114,7 @@ def update(place: Place[T], changes: Fields = _NO_FIELDS, credential: Password |
     (`migadu-behaviour.md` 2.16).
     """
     _require(place.resource, credential, invitation=False)
-    return Write("update", place, _known(place.resource, changes), credential)
+    return Write(Verb.UPDATE, place, _known(place.resource, changes), credential)
 
 
 def delete(place: Place[T]) -> Write[T]:
@@ -124,12 +124,12 @@ def delete(place: Place[T]) -> Write[T]:
     """
     if place.resource.noun == DOMAIN.noun:
         raise ValueError("a domain cannot be deleted by the API")
-    return Write("delete", place)
+    return Write(Verb.DELETE, place)
 
 
 def activate(place: Place[Domain]) -> Write[Domain]:
     """Have the host check a domain's DNS and handle its mail from then on. Refused: the DNS is not right yet."""
-    return Write("activate", place, {"state": "active"})
+    return Write(Verb.ACTIVATE, place, {"state": "active"})
 
 
 def listed(addresses: Iterable[Address]) -> tuple[str, ...]:
