@@ -275,8 +275,8 @@ def test_sandbox_unknown_domain_is_404_on_every_path(api: httpx.Client, rest: st
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", f"{MAILBOXES}/ada/forwardings"), ("GET", "/domains/example.org/rewrites"), ("PATCH", f"{MAILBOXES}/ada")],
+    [("GET", "/domains/example.org/forwardings"), ("DELETE", "/domains/example.org"), ("PATCH", f"{MAILBOXES}/ada")],
 )
 def test_sandbox_says_404_to_what_it_does_not_have(ada: httpx.Client, method: str, path: str) -> None:
-    """Resources and methods that are not held are not pretended (contracts.md 7)."""
+    """What Migadu does not have is not pretended (migadu-behaviour.md 1.1)."""
     assert ada.request(method, path, json={}).status_code == 404

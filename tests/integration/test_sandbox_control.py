@@ -1,22 +1,19 @@
-"""The sandbox's control and its gate: state, seed, calls, credentials, rate limit, latency, start and stop."""
+"""The sandbox's control, and who is let in: reset, calls, the outside world's acts, loopback, credentials."""
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from worker.sandbox import InvalidSeed, RunningSandbox, create_app, parse_rate_limit
+from worker.sandbox import RunningSandbox
 
 NOW = datetime(2026, 11, 20, 9, 5, tzinfo=UTC)
 CREDENTIALS = ("admin@example.org", "sandbox-key")
 MAILBOXES = "/v1/domains/example.org/mailboxes"
 ALIASES = "/v1/domains/example.org/aliases"
 ADA = {"local_part": "ada", "name": "Ada Lovelace", "password": "Sup3r_s3cr3T"}
-EMPTY = {"domains": [{"name": "example.org", "mailboxes": [], "aliases": [], "rewrites": []}]}
+FORWARDINGS = f"{MAILBOXES}/ada/forwardings"
 
 
 @pytest.fixture(scope="module")
@@ -44,134 +41,14 @@ def _fill(client: httpx.Client) -> None:
     client.post(ALIASES, json={"local_part": "team", "destinations": "ada"}).raise_for_status()
 
 
-def test_sandbox_begins_with_one_empty_domain(client: httpx.Client) -> None:
-    """A new sandbox holds the empty domain example.org (contracts.md 7)."""
-    assert client.get("/_sandbox/state").json() == EMPTY
-
-
-def test_sandbox_state_shows_objects_as_the_api_does(client: httpx.Client) -> None:
-    """The state holds the API's objects, a mailbox with identities and forwardings inside (contracts.md 7)."""
-    _fill(client)
-
-    domain = client.get("/_sandbox/state").json()["domains"][0]
-
-    assert domain["mailboxes"] == client.get(MAILBOXES).json()["mailboxes"]
-    assert domain["aliases"] == client.get(ALIASES).json()["address_aliases"]
-    assert domain["mailboxes"][0]["forwardings"] == []
-    assert domain["rewrites"] == []
-
-
-def test_sandbox_state_can_be_seeded_back(client: httpx.Client) -> None:
-    """State and seed have one shape (contracts.md 7), and what was seeded is as good as what was created."""
-    _fill(client)
-    state = client.get("/_sandbox/state").json()
-    client.post("/_sandbox/reset")
-
-    seeded = client.post("/_sandbox/seed", json=state)
-    taken = client.post(ALIASES, json={"local_part": "king", "destinations": "ada"})
-
-    assert (seeded.status_code, seeded.json()) == (200, state)
-    assert client.get("/_sandbox/state").json() == state
-    assert taken.status_code == 400
-
-
-def test_sandbox_state_of_an_earlier_day_can_be_seeded_back() -> None:
-    """Days are kept as Migadu displays them, and an expiry that has passed is no obstacle (contracts.md 7)."""
-    mailbox = {"local_part": "ada", "name": "Ada", "changed_at": "01/02/25", "expires_on": "2025-03-01"}
-    seed = {"domains": [{"name": "example.org", "mailboxes": [mailbox]}]}
-    with RunningSandbox(seed=seed, clock=lambda: NOW) as sandbox, _client(sandbox) as client:
-        state = client.get("/_sandbox/state").json()
-        again = client.post("/_sandbox/seed", json=state).json()
-        sent_back = client.put(f"{MAILBOXES}/ada", json={"expires_on": "2025-03-01"})
-
-    assert mailbox.items() <= state["domains"][0]["mailboxes"][0].items()
-    assert again == state
-    assert sent_back.status_code == 200
-
-
-def test_sandbox_seed_may_be_brief(client: httpx.Client) -> None:
-    """A seed needs only what has no default, and several domains are told apart (contracts.md 7)."""
-    seed = {
-        "domains": [
-            {"name": "Example.net", "mailboxes": [{"local_part": "ada", "name": "Ada", "may_send": None}]},
-            {"name": "example.com", "aliases": [{"local_part": "ada", "destinations": ["bob@example.com"]}]},
-        ]
-    }
-
-    answer = client.post("/_sandbox/seed", json=seed)
-
-    assert answer.status_code == 200
-    assert client.get("/v1/domains/example.net/mailboxes/ada").json()["may_send"] is None
-    assert client.get("/v1/domains/example.com/aliases/ada").status_code == 200
-    assert client.get("/v1/domains/example.org").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("domain", "where"),
-    [
-        ({"name": "nonsense"}, "domains[0]: the name is missing or no domain"),
-        ({"mailboxes": {}}, "domains[0]: mailboxes is not a list"),
-        ({"mailboxes": [{"local_part": "ada"}]}, "domains[0].mailboxes[0]: the name is missing"),
-        ({"mailboxes": ["ada"]}, "domains[0].mailboxes[0]: this is not an object"),
-        ({"mailboxes": [{**ADA}]}, "domains[0].mailboxes[0]: unknown field 'password'"),
-        (
-            {"mailboxes": [{"local_part": "ada", "name": "Ada", "forwardings": [{"address": "a@b.example"}]}]},
-            "domains[0].mailboxes[0]: forwardings: the sandbox holds none",
-        ),
-        (
-            {"mailboxes": [{"local_part": "ada", "name": "Ada", "identities": [{"local_part": "ada", "name": "A"}]}]},
-            "domains[0].mailboxes[0].identities[0]: the address is taken",
-        ),
-        (
-            {"mailboxes": [{"local_part": "ada", "name": "Ada", "address": "eve@example.org"}]},
-            "domains[0].mailboxes[0]: address contradicts",
-        ),
-        (
-            {"mailboxes": [{"local_part": "ada", "name": "Ada", "changed_at": "noon"}]},
-            "domains[0].mailboxes[0]: a time",
-        ),
-        ({"aliases": [{"local_part": "team", "destinations": []}]}, "domains[0].aliases[0]: there are no destinations"),
-        ({"rewrites": [{"name": "all"}]}, "domains[0]: rewrites: the sandbox holds none"),
-    ],
-)
-def test_sandbox_refuses_a_bad_seed_and_says_where(client: httpx.Client, domain: dict[str, object], where: str) -> None:
-    """A seed that cannot be held is a 400 that names place and reason, and changes nothing (contracts.md 7)."""
-    answer = client.post("/_sandbox/seed", json={"domains": [{"name": "example.net", **domain}]})
-
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith(where)
-    assert client.get("/_sandbox/state").json() == EMPTY
-
-
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"domains":{}}', b'{"domain":[]}', b'{"domains":[1]}'])
-def test_sandbox_refuses_a_seed_of_another_shape(client: httpx.Client, raw: bytes) -> None:
-    """What is no seed at all is 400 with a reason (contracts.md 7)."""
-    answer = client.post("/_sandbox/seed", content=raw)
-
-    assert answer.status_code == 400
-    assert answer.json()["error"]
-
-
-def test_sandbox_seed_names_each_domain_once(client: httpx.Client) -> None:
-    """A domain that occurs twice, in whatever case, is refused rather than half lost (contracts.md 7)."""
-    answer = client.post("/_sandbox/seed", json={"domains": [{"name": "example.net"}, {"name": "Example.Net"}]})
-
-    assert (answer.status_code, answer.json()) == (400, {"error": "domains[1]: the domain occurs twice"})
-
-
-def test_sandbox_seed_at_start_is_checked() -> None:
-    """A bad seed given at start raises before anything is served."""
-    with pytest.raises(InvalidSeed, match=r"domains\[0\]: the name"):
-        create_app(seed={"domains": [{}]})
-
-
 def test_sandbox_reset_empties_it(client: httpx.Client) -> None:
     """Reset leaves a new sandbox: no objects and no calls (contracts.md 7)."""
+    new = client.get("/_sandbox/state").json()
     _fill(client)
 
     client.post("/_sandbox/reset")
 
-    assert client.get("/_sandbox/state").json() == EMPTY
+    assert client.get("/_sandbox/state").json() == new
     assert client.get("/_sandbox/calls").json() == {"calls": []}
 
 
@@ -215,7 +92,16 @@ def test_sandbox_never_shows_a_secret(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/_sandbox/state"), ("POST", "/_sandbox/reset"), ("POST", "/_sandbox/seed"), ("GET", "/_sandbox/calls")],
+    [
+        ("GET", "/_sandbox/state"),
+        ("POST", "/_sandbox/reset"),
+        ("POST", "/_sandbox/seed"),
+        ("GET", "/_sandbox/calls"),
+        ("GET", "/_sandbox/faults"),
+        ("POST", "/_sandbox/faults"),
+        ("POST", "/_sandbox/confirm"),
+        ("POST", "/_sandbox/dns"),
+    ],
 )
 def test_sandbox_control_answers_loopback_only(client: httpx.Client, method: str, path: str) -> None:
     """Whoever is not on this machine, even through a proxy on it, gets 403 and changes nothing (contracts.md 7)."""
@@ -225,6 +111,78 @@ def test_sandbox_control_answers_loopback_only(client: httpx.Client, method: str
 
     assert answer.status_code == 403
     assert len(client.get("/_sandbox/state").json()["domains"][0]["mailboxes"]) == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/_sandbox/reset"), ("POST", "/_sandbox/stae"), ("GET", "/")])
+def test_sandbox_control_says_what_there_is(client: httpx.Client, method: str, path: str) -> None:
+    """A control that is not there is 404 with a sentence that lists those that are."""
+    answer = client.request(method, path)
+
+    assert answer.status_code == 404
+    assert "POST /_sandbox/reset" in answer.json()["error"]
+
+
+def test_sandbox_forwarding_is_confirmed_by_a_click(client: httpx.Client) -> None:
+    """Confirming sets confirmed_at once, and nothing else (contracts.md 7; migadu-behaviour.md 3)."""
+    client.post(MAILBOXES, json=ADA)
+    made = client.post(FORWARDINGS, json={"address": "ada@home.example"}).json()
+
+    clicked = client.post("/_sandbox/confirm", json={"mailbox": "ada@example.org", "address": "Ada@Home.example"})
+
+    assert (made["confirmation_sent_at"], made["confirmed_at"]) == ("09:05", None)
+    assert (clicked.status_code, clicked.json()) == (200, {**made, "confirmed_at": "09:05"})
+    assert client.get(f"{FORWARDINGS}/ada@home.example").json() == clicked.json()
+    assert client.get(f"{MAILBOXES}/ada").json()["forwardings"] == [clicked.json()]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"mailbox": "ada@example.org", "address": "eve@home.example"}, 404),
+        ({"mailbox": "eve@example.org", "address": "ada@home.example"}, 404),
+        ({"mailbox": "ada@example.net", "address": "ada@home.example"}, 404),
+        ({"mailbox": "ada@example.org"}, 400),
+        ([], 400),
+    ],
+)
+def test_sandbox_refuses_a_click_on_nothing(client: httpx.Client, sent: object, status: int) -> None:
+    """What is not there cannot be confirmed, and the answer says what is missing (contracts.md 7)."""
+    client.post(MAILBOXES, json={**ADA, "forwarding_to": "ada@home.example"}).raise_for_status()
+
+    answer = client.post("/_sandbox/confirm", json=sent)
+
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    assert client.get(FORWARDINGS).json()["forwardings"][0]["confirmed_at"] is None
+
+
+def test_sandbox_domain_can_be_activated_when_its_dns_was_set(client: httpx.Client) -> None:
+    """Control says when a new domain's DNS is right; before, activation is 422 (migadu-behaviour.md 1.8)."""
+    new = "/v1/domains/example.net"
+    client.post("/v1/domains", json={"name": "example.net"}).raise_for_status()
+
+    early = client.get(f"{new}/activate")
+    wrong = client.get(f"{new}/diagnostics").json()
+    client.post("/_sandbox/dns", json={"domain": "example.net", "ok": True}).raise_for_status()
+    right = client.get(f"{new}/diagnostics").json()
+    activated = client.get(f"{new}/activate")
+
+    assert (early.status_code, early.json()["error"]) == (422, "dns_check_failed")
+    assert all(wrong.values())
+    assert right == {"mx": [], "spf": [], "dkim": [], "dmarc": []}
+    assert (activated.status_code, activated.json()["state"]) == (200, "active")
+    assert client.get(new).json() == activated.json()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [({"domain": "example.net", "ok": True}, 404), ({"domain": "example.org"}, 400), (None, 400)]
+)
+def test_sandbox_refuses_the_dns_of_nothing(client: httpx.Client, sent: object, status: int) -> None:
+    """A domain that is not there, or no word about it, is refused with a sentence."""
+    answer = client.post("/_sandbox/dns", json=sent)
+
+    assert answer.status_code == status
+    assert answer.json()["error"]
 
 
 def test_sandbox_control_needs_no_credentials(serving: RunningSandbox) -> None:
@@ -258,95 +216,3 @@ def test_sandbox_takes_other_credentials() -> None:
         default = httpx.get(f"{sandbox.api_url}/domains", auth=CREDENTIALS)
 
     assert (own.status_code, default.status_code) == (200, 401)
-
-
-def test_sandbox_rate_limit_is_a_403_page_of_the_proxy() -> None:
-    """Above the limit the proxy answers 403 in HTML, and nothing is applied (migadu-behaviour.md 2.8)."""
-    with RunningSandbox(rate_limit=(2, 120.0)) as sandbox, _client(sandbox) as client:
-        admitted = [client.get(MAILBOXES).status_code for _ in range(2)]
-        answer = client.post(MAILBOXES, json=ADA)
-        state, calls = client.get("/_sandbox/state").json(), client.get("/_sandbox/calls").json()["calls"]
-        client.post("/_sandbox/reset")
-        after_reset = client.get(MAILBOXES)
-
-    assert admitted == [200, 200]
-    assert answer.status_code == 403
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "Request forbidden by administrative rules" in answer.text
-    assert "retry-after" not in answer.headers
-    assert state == EMPTY
-    assert [call["status"] for call in calls] == [200, 200, 403]
-    assert after_reset.status_code == 200
-
-
-def test_sandbox_rate_limit_window_rolls() -> None:
-    """Calls pass again when the earlier ones are older than the window (migadu-behaviour.md 2.8)."""
-    with RunningSandbox(rate_limit=(1, 0.3)) as sandbox, _client(sandbox) as client:
-        first = time.monotonic()
-        client.get(MAILBOXES)
-        while client.get(MAILBOXES).status_code == 403:
-            assert time.monotonic() < first + 10
-        waited_s = time.monotonic() - first
-
-    assert waited_s >= 0.3
-
-
-def test_sandbox_latency_delays_every_call_but_not_control() -> None:
-    """Each call waits before it is applied and is listed without a status meanwhile; others are not held up."""
-    with RunningSandbox(latency_s=0.5) as sandbox, _client(sandbox) as client:
-        started = time.monotonic()
-        create = threading.Thread(
-            target=httpx.post, args=(f"{sandbox.url}{MAILBOXES}",), kwargs={"json": ADA, "auth": CREDENTIALS}
-        )
-        create.start()
-        while not (calls := client.get("/_sandbox/calls").json()["calls"]):
-            assert time.monotonic() < started + 10
-        under_way = client.get("/_sandbox/state").json()
-        create.join()
-        took_s = time.monotonic() - started
-        mailboxes = client.get("/_sandbox/state").json()["domains"][0]["mailboxes"]
-
-    assert calls[0]["status"] is None
-    assert under_way == EMPTY
-    assert took_s >= 0.5
-    assert [mailbox["address"] for mailbox in mailboxes] == ["ada@example.org"]
-
-
-def test_sandbox_answers_without_delay(client: httpx.Client) -> None:
-    """Answers do not wait for the client's acknowledgement (Nagle's algorithm is off), which would cost 40 ms each."""
-    started = time.monotonic()
-    for _ in range(100):
-        client.get("/v1/domains")
-
-    assert time.monotonic() - started < 3
-
-
-def test_sandbox_gives_its_port_back() -> None:
-    """A sandbox can be started again on the port it left, even with a client still connected."""
-    with RunningSandbox() as first, httpx.Client() as client:
-        client.get(f"{first.url}/_sandbox/state").raise_for_status()
-        port = httpx.URL(first.url).port
-    with RunningSandbox(port=port or 0) as second:
-        answer = httpx.get(f"{second.url}/_sandbox/state")
-
-    assert second.api_url == f"http://127.0.0.1:{port}/v1"
-    assert answer.status_code == 200
-
-
-def test_sandbox_refuses_a_port_that_is_taken() -> None:
-    """A port that is taken is an OSError at once, not a server that dies in its thread."""
-    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="in use"):
-        RunningSandbox(port=other.getsockname()[1]).__enter__()
-
-
-@pytest.mark.parametrize(("text", "limit"), [("60/120", (60, 120.0)), ("3/0.5", (3, 0.5)), ("off", None)])
-def test_sandbox_rate_limit_can_be_written(text: str, limit: tuple[int, float] | None) -> None:
-    """CALLS/SECONDS or off (contracts.md 1, `mailroster sandbox`)."""
-    assert parse_rate_limit(text) == limit
-
-
-@pytest.mark.parametrize("text", ["", "60", "0/120", "60/0", "-1/2", "1/nan", "1/inf", "a/b", "60/120/3"])
-def test_sandbox_bad_rate_limit_is_explained(text: str) -> None:
-    """Anything else is a ValueError with one sentence (contracts.md 1, `mailroster sandbox`)."""
-    with pytest.raises(ValueError, match="is no rate limit"):
-        parse_rate_limit(text)

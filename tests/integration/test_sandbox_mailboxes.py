@@ -127,7 +127,7 @@ def test_sandbox_missing_mailbox_is_404(api: httpx.Client, method: str) -> None:
         {"sender_denylist": {"a": 1}},
         {"sender_denylist": [1]},
         {"daily_outgoing_limit": "many"},
-        {"forwarding_to": "ada@home.example"},
+        {"forwarding_to": "nowhere"},
     ],
     ids=str,
 )

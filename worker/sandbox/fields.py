@@ -15,6 +15,12 @@ from worker.sandbox.wire import Fields, Json
 Reader = Callable[[Json], Json]
 
 _LOCAL_PART = re.compile(r"(?!.{65})[a-z0-9_+-]+(\.[a-z0-9_+-]+)*")
+_EXTERNAL_LOCAL_PART = re.compile(r"[^\s@,]{1,64}")
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_DOMAIN_NAME = re.compile(rf"(?!.{{254}}){_LABEL}(\.{_LABEL})+")
+_SLUG = re.compile(r"(?!.{65})[a-z0-9][a-z0-9_.+-]*")
+_RULE = re.compile(r"[^\s@,]{1,64}")
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +106,15 @@ def day(value: Json) -> str | None:
 
 
 def count(value: Json) -> int:
-    """Read a number of messages."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    """Read a number of messages, or a place in an order."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
         return value
     raise BadRequest("is not a whole number from 0 on")
 
 
 def amount(value: Json) -> float:
     """Read a size, which Migadu shows with a decimal point even when it is whole (`migadu-behaviour.md` 1.3)."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
         return float(value)
     raise BadRequest("is not a number from 0 on")
 
@@ -129,6 +135,36 @@ def local_part(value: Json) -> str:
     if isinstance(value, str) and _LOCAL_PART.fullmatch(value.strip().lower()):
         return value.strip().lower()
     raise BadRequest("the local part is missing or not valid")
+
+
+def external_address(value: Json) -> str:
+    """Read an address anywhere. It is the key of a forwarding, so it is kept in lower case."""
+    if isinstance(value, str):
+        local, _, domain = value.strip().lower().rpartition("@")
+        if _EXTERNAL_LOCAL_PART.fullmatch(local) and _DOMAIN_NAME.fullmatch(domain):
+            return f"{local}@{domain}"
+    raise BadRequest("the address is missing or not valid")
+
+
+def domain_name(value: Json) -> str:
+    """Read the name of a domain, which is written in punycode (`migadu-behaviour.md` 2.19)."""
+    if isinstance(value, str) and _DOMAIN_NAME.fullmatch(value.lower()):
+        return value.lower()
+    raise BadRequest("the name is missing or no domain (in punycode)")
+
+
+def slug(value: Json) -> str:
+    """Read the name of a rewrite, which is its key (`migadu-api.txt`, Rewrites)."""
+    if isinstance(value, str) and _SLUG.fullmatch(value.lower()):
+        return value.lower()
+    raise BadRequest("is missing or no slug")
+
+
+def rule(value: Json) -> str:
+    """Read the pattern of a rewrite. The API seems not to insist on a star (`migadu-behaviour.md` 1.7)."""
+    if isinstance(value, str) and _RULE.fullmatch(value):
+        return value.lower()
+    raise BadRequest("is missing or no pattern of a local part")
 
 
 def refuse_past_days(changes: Fields, current: Fields, today: date) -> None:

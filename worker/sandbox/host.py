@@ -1,13 +1,16 @@
-"""One running stand-in: what it holds, what it was asked, whom it lets in and how fast it answers."""
+"""One running stand-in: what it holds, what it was asked, whom it lets in, how fast it answers and what goes wrong."""
 
 import binascii
 import hmac
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from worker.sandbox.calls import Call
+from worker.sandbox.calls import Calls
+from worker.sandbox.faults import Faults
+from worker.sandbox.history import History
+from worker.sandbox.latency import Latency
 from worker.sandbox.limits import RollingWindow
 from worker.sandbox.world import World, new_world
 
@@ -16,15 +19,17 @@ Clock = Callable[[], datetime]
 
 @dataclass(slots=True)
 class Host:
-    """The one changeable thing behind all routes. Used from one event loop only, so nothing is locked."""
+    """The one changeable thing behind all calls. Used from one event loop only, so nothing is locked."""
 
     user: str
     key: str = field(repr=False)
     window: RollingWindow
-    latency_s: float
+    latency: Latency
     clock: Clock
     world: World = field(default_factory=new_world)
-    calls: list[Call] = field(default_factory=list)
+    calls: Calls = field(default_factory=Calls)
+    faults: Faults = field(default_factory=Faults)
+    history: History = field(default_factory=History)
 
     def knows(self, authorization: str | None) -> bool:
         """Tell whether an Authorization header carries our Basic credentials; compared in constant time."""
@@ -37,11 +42,23 @@ class Host:
             return False
         return hmac.compare_digest(given, f"{self.user}:{self.key}".encode())
 
+    def about_to_change(self) -> World:
+        """Return the world, to be changed now; what it was before is kept if a read may still ask for it."""
+        self.history.remember(self.world, self.clock(), self.faults.reach)
+        return self.world
+
+    def world_ago(self, ago: timedelta | None) -> World:
+        """Return the world as it was; None means now."""
+        return self.world if ago is None else self.history.at(self.clock() - ago, self.world)
+
     def reset(self) -> None:
-        """Become a new sandbox: one empty domain, no calls, a fresh rolling window."""
+        """Become a new sandbox: one empty domain, no calls, no faults, a fresh rolling window."""
         self.world = new_world()
         self.calls.clear()
+        self.faults = Faults()
+        self.history = History()
         self.window.clear()
+        self.latency.clear()
 
 
 def utc_now() -> datetime:

@@ -6,9 +6,6 @@ from typing import TypeAlias
 RateLimit: TypeAlias = tuple[int, float]
 """How many calls in how many seconds."""
 
-FORBIDDEN_PAGE = "<html><body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.\n</body></html>\n"
-"""The proxy's own words, which tell this 403 from one about an account."""
-
 
 def parse_rate_limit(text: str) -> RateLimit | None:
     """Read ``60/120`` (calls per seconds) or ``off``. Raises ValueError with a sentence that says what is expected."""
@@ -25,24 +22,34 @@ def parse_rate_limit(text: str) -> RateLimit | None:
 
 
 class RollingWindow:
-    """So many calls within any stretch of so many seconds. Calls that are turned away do not count."""
+    """So many calls within any stretch of so many seconds; one more, and nothing passes for ``block_s`` seconds.
 
-    def __init__(self, limit: RateLimit | None) -> None:
+    Calls that are turned away do not count and do not prolong the block. How long Migadu blocks is not known; where
+    nobody says, it is as long as the window.
+    """
+
+    def __init__(self, limit: RateLimit | None, block_s: float | None = None) -> None:
         self._limit = limit
+        self._block_s = block_s if block_s is not None else limit[1] if limit else 0.0
         self._admitted_s: deque[float] = deque()
+        self._blocked_until_s = 0.0
 
     def admit(self, now_s: float) -> bool:
         """Count a call at this moment (monotonic seconds) and tell whether it may pass."""
         if self._limit is None:
             return True
+        if now_s < self._blocked_until_s:
+            return False
         calls, seconds = self._limit
         while self._admitted_s and self._admitted_s[0] <= now_s - seconds:
             self._admitted_s.popleft()
         if len(self._admitted_s) >= calls:
+            self._blocked_until_s = now_s + self._block_s
             return False
         self._admitted_s.append(now_s)
         return True
 
     def clear(self) -> None:
-        """Forget all calls so far."""
+        """Forget all calls so far, and the block."""
         self._admitted_s.clear()
+        self._blocked_until_s = 0.0

@@ -2,41 +2,66 @@
 
 from datetime import datetime
 
+from worker.sandbox.asked import FORWARDINGS, IDENTITIES, Asked
+from worker.sandbox.entry import Entry
 from worker.sandbox.fields import defaults, refuse_past_days, written
+from worker.sandbox.forwardings import forwarding_to
 from worker.sandbox.objects import MAILBOX, MAILBOX_SHOWN
 from worker.sandbox.passwords import carries_password, require_credential
 from worker.sandbox.refusals import BadRequest
 from worker.sandbox.wire import Fields, Json
-from worker.sandbox.world import Domain, Mailbox
+from worker.sandbox.world import Domain
+
+_SET_BY_DOMAIN = {
+    "may_send": "mailbox_default_sending_enabled",
+    "may_receive": "mailbox_default_receiving_enabled",
+    "may_access_imap": "mailbox_default_imap_enabled",
+    "may_access_pop3": "mailbox_default_pop3_enabled",
+    "may_access_managesieve": "mailbox_default_managesieve_enabled",
+    "daily_incoming_limit": "mailbox_default_incoming_limit",
+    "daily_outgoing_limit": "mailbox_default_outgoing_limit",
+    "monthly_outgoing_limit": "mailbox_default_outgoing_limit",
+}
+"""Which field of the domain gives a new mailbox its value (`migadu-behaviour.md` 1.8). That the domain's limits are
+daily ones is assumed; the storage limit has no counterpart in a mailbox."""
 
 
-def create_mailbox(domain: Domain, body: Fields, now: datetime) -> Mailbox:
+def mailbox_defaults(domain: Domain) -> dict[str, Json]:
+    """Return what a mailbox of this domain holds where nobody said anything."""
+    of_domain = {name: domain.entry.fields[source] for name, source in _SET_BY_DOMAIN.items()}
+    return {**defaults(MAILBOX_SHOWN), **defaults(MAILBOX), **of_domain}
+
+
+def create_mailbox(asked: Asked) -> Entry:
     """Make a mailbox. Raises BadRequest: address taken or not valid, no name, no credential, bad field."""
+    domain, body, now = asked.domain, asked.body, asked.now
     require_credential(body)
     if "name" not in body:
         raise BadRequest("the name is missing")
-    if body.get("forwarding_to"):
-        raise BadRequest("forwarding_to: the sandbox holds no forwardings")
     changes = _changes(body, {}, now)
+    forwardings = forwarding_to(asked.world, body.get("forwarding_to"), now)
     named = domain.claim(body.get("local_part"))
-    fields = {**named, **defaults(MAILBOX_SHOWN), **defaults(MAILBOX), **changes}
-    mailbox = Mailbox(fields, activated_at=now, changed_at=now)
+    mailbox = Entry(
+        {**named, **mailbox_defaults(domain), **changes},
+        {"activated_at": now, "changed_at": now, "last_login_at": None},
+        {IDENTITIES: {}, FORWARDINGS: forwardings},
+    )
     domain.mailboxes[str(named["local_part"])] = mailbox
     return mailbox
 
 
-def update_mailbox(mailbox: Mailbox, body: Fields, now: datetime) -> None:
+def update_mailbox(asked: Asked, mailbox: Entry) -> Entry:
     """Change the fields that the body names, and no others. Raises BadRequest before anything is changed."""
-    carries_password(body)
-    mailbox.fields.update(_changes(body, mailbox.fields, now))
-    mailbox.changed_at = now
+    carries_password(asked.body)
+    changes = _changes(asked.body, mailbox.fields, asked.now)
+    return asked.store_mailbox(mailbox.changed(changes, changed_at=asked.now))
 
 
-def delete_mailbox(domain: Domain, mailbox: Mailbox) -> None:
-    """Delete a mailbox with its identities. Aliases keep naming it (`migadu-behaviour.md` 7.3)."""
+def delete_mailbox(asked: Asked, mailbox: Entry) -> None:
+    """Delete a mailbox with its children. Aliases and rewrites keep naming it (`migadu-behaviour.md` 7.3)."""
     local = str(mailbox.fields["local_part"])
-    del domain.mailboxes[local]
-    domain.taken -= {local, *mailbox.identities}
+    del asked.domain.mailboxes[local]
+    asked.domain.taken -= {local, *mailbox.children[IDENTITIES]}
 
 
 def _changes(body: Fields, current: Fields, now: datetime) -> dict[str, Json]:

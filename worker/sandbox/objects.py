@@ -1,13 +1,25 @@
 """The objects' fields, as tables: which can be written, which are only shown, and their defaults.
 
 Defaults follow the official sample (`migadu-api.txt`, Mailboxes/CREATE); fields it does not show are in
-`migadu-behaviour.md` 1.3, 1.4, 1.6 and 1.8.
+`migadu-behaviour.md` 1.3 to 1.8.
 """
 
 from enum import StrEnum
 
-from worker.sandbox.fields import Field, Table, amount, choice, count, day, display_name, flag, text, texts
-from worker.sandbox.wire import Fields
+from worker.sandbox.fields import (
+    Field,
+    Table,
+    amount,
+    choice,
+    count,
+    day,
+    display_name,
+    flag,
+    rule,
+    slug,
+    text,
+    texts,
+)
 
 
 class SpamAction(StrEnum):
@@ -40,6 +52,23 @@ class PasswordUse(StrEnum):
     """With the mailbox's password."""
     CUSTOM = "custom"
     """With a password of its own."""
+
+
+class DomainSpamAggressiveness(StrEnum):
+    """The same for a whole domain, in words of its own (`migadu-behaviour.md` 1.3)."""
+
+    PARANOID = "paranoid"
+    AGGRESSIVE = "aggressive"
+    DEFAULT = "default"
+    SUSPICIOUS = "suspicious"
+    PERMISSIVE = "permissive"
+
+
+class DomainState(StrEnum):
+    """Whether a domain was activated (`migadu-behaviour.md` 1.8)."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
 
 
 _AUTOREPLY = """Hi there,
@@ -111,32 +140,57 @@ IDENTITY: Table = {
 ALIAS: Table = _EXPIRY
 """Fields of an alias, its destinations apart."""
 
-DOMAIN_SHOWN: Fields = {
-    "state": "active",
-    "description": None,
-    "tags": (),
-    "activated_at": None,
-    "deactivated_at": None,
-    "can_send": True,
-    "can_receive": True,
-    "can_access": True,
-    "mx_proxy_enabled": False,
-    "greylisting_enabled": False,
-    "subject_rewriting_enabled": False,
-    "junk_subject_keyword_spam": None,
-    "spam_aggressiveness": "default",
-    "sender_denylist": (),
-    "sender_allowlist": (),
-    "recipient_denylist": (),
-    "catchall_destinations": (),
-    "hosted_dns": False,
-    "mailbox_default_incoming_limit": 0,
-    "mailbox_default_outgoing_limit": 0,
-    "mailbox_default_storage_limit": 0,
-    "mailbox_default_sending_enabled": True,
-    "mailbox_default_receiving_enabled": True,
-    "mailbox_default_imap_enabled": True,
-    "mailbox_default_pop3_enabled": True,
-    "mailbox_default_managesieve_enabled": False,
+FORWARDING: Table = {
+    "is_active": Field(flag, default=True),
+    "expires_on": Field(day),
+    "remove_upon_expiry": Field(flag, default=False),
 }
-"""What every domain shows beside its name; domains cannot be written here."""
+"""Fields of a forwarding, its address apart, which can only be given at first."""
+
+FORWARDING_TIMES = ("blocked_at", "confirmation_sent_at", "confirmed_at")
+"""When what happened to a forwarding. How Migadu shows them is not known; here they look like a mailbox's times."""
+
+REWRITE: Table = {
+    "name": Field(slug),
+    "local_part_rule": Field(rule),
+    "order_num": Field(count, default=0),
+    "destinations": Field(texts, default=()),
+}
+"""Fields of a rewrite. Where nobody gave an order it is 0, which is assumed."""
+
+DOMAIN: Table = {
+    "description": Field(text),
+    "tags": Field(texts, default=()),
+    "can_send": Field(flag, default=True),
+    "can_access": Field(flag, default=True),
+    "mx_proxy_enabled": Field(flag, default=False),
+    "greylisting_enabled": Field(flag, default=False),
+    "subject_rewriting_enabled": Field(flag, default=False),
+    "junk_subject_keyword_spam": Field(flag, default=False),
+    "spam_aggressiveness": Field(
+        choice(DomainSpamAggressiveness), default=DomainSpamAggressiveness.DEFAULT, blank_keeps=True
+    ),
+    "sender_denylist": Field(texts, default=()),
+    "sender_allowlist": Field(texts, default=()),
+    "recipient_denylist": Field(texts, default=()),
+    "catchall_destinations": Field(texts, default=()),
+    "mailbox_default_incoming_limit": Field(count, default=0),
+    "mailbox_default_outgoing_limit": Field(count, default=0),
+    "mailbox_default_storage_limit": Field(count, default=0),
+    "mailbox_default_sending_enabled": Field(flag, default=True),
+    "mailbox_default_receiving_enabled": Field(flag, default=True),
+    "mailbox_default_imap_enabled": Field(flag, default=True),
+    "mailbox_default_pop3_enabled": Field(flag, default=True),
+    "mailbox_default_managesieve_enabled": Field(flag, default=False),
+}
+"""Fields of a domain that can be written."""
+
+DOMAIN_SHOWN: Table = {
+    "state": Field(choice(DomainState), default=DomainState.ACTIVE),
+    "can_receive": Field(flag, default=True),
+    "hosted_dns": Field(flag, default=False),
+}
+"""Fields of a domain that are shown and cannot be written."""
+
+DOMAIN_TIMES = ("activated_at", "deactivated_at")
+MAILBOX_TIMES = ("activated_at", "changed_at", "last_login_at")

@@ -1,168 +1,168 @@
-"""Migadu's paths: which call does what to the world. Every answer is the object or list that Migadu would show.
-
-Forwardings and rewrites are not held; their paths are unknown here and answer 404.
-"""
+"""Migadu's paths: which call does what to the world. Every answer is the object or list that Migadu would show."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from typing import NamedTuple
 
 from worker.sandbox.aliases import create_alias, delete_alias, update_alias
+from worker.sandbox.asked import FORWARDINGS, IDENTITIES, Asked
+from worker.sandbox.dns import diagnostics, records, usage
+from worker.sandbox.domains import activate_domain, create_domain, update_domain
+from worker.sandbox.entry import Entry, Listing
+from worker.sandbox.forwardings import create_forwarding, delete_forwarding, update_forwarding
 from worker.sandbox.identities import create_identity, delete_identity, update_identity
 from worker.sandbox.mailboxes import create_mailbox, delete_mailbox, update_mailbox
-from worker.sandbox.refusals import BadRequest, NotFound
-from worker.sandbox.wire import Fields, Unreadable, parse
-from worker.sandbox.world import Domain, Mailbox, World
+from worker.sandbox.refusals import NotFound
+from worker.sandbox.rewrites import create_rewrite, delete_rewrite, in_order, update_rewrite
+from worker.sandbox.wire import Fields, dump
+from worker.sandbox.world import found
+
+Shape = tuple[str, ...]
+"""Method and path below /v1, a star in the place of each key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A call that was let in: what it names in its path, what it sent, and when."""
+class Route(NamedTuple):
+    """What a call does: its answer as JSON, and whether it may change the world."""
 
-    world: World
-    path: Mapping[str, str]
-    raw: bytes
-    now: datetime
-
-    @property
-    def domain(self) -> Domain:
-        """The domain in the path. Raises NotFound."""
-        return self.world.domain(self.path["domain"])
-
-    @property
-    def mailbox(self) -> Mailbox:
-        """The mailbox in the path. Raises NotFound."""
-        return self.domain.mailbox(self.path["mailbox"])
-
-    @property
-    def identity(self) -> Fields:
-        """The identity in the path. Raises NotFound."""
-        return self.mailbox.identity(self.path["identity"])
-
-    @property
-    def alias(self) -> Fields:
-        """The alias in the path. Raises NotFound."""
-        return self.domain.alias(self.path["alias"])
-
-    @property
-    def body(self) -> Fields:
-        """The object that was sent. Raises BadRequest if it is none."""
-        try:
-            value = parse(self.raw)
-        except Unreadable as error:
-            raise BadRequest(str(error)) from error
-        if not isinstance(value, dict):
-            raise BadRequest("the body is not an object")
-        return value
+    answer: Callable[[Asked], bytes]
+    changes: bool
 
 
-Handler = Callable[[Asked], Fields]
+class Resource(NamedTuple):
+    """A collection of objects that has the five verbs."""
+
+    path: str
+    list_key: str
+    kind: str
+    kept: Callable[[Asked], Mapping[str, Entry]]
+    """Where the objects are, by key. Raises NotFound if what should hold them is not there."""
+    create: Callable[[Asked], Entry]
+    update: Callable[[Asked, Entry], Entry]
+    delete: Callable[[Asked, Entry], None]
 
 
-def _list_domains(asked: Asked) -> Fields:
-    return {"domains": [domain.shown() for domain in asked.world.domains.values()]}
-
-
-def _show_domain(asked: Asked) -> Fields:
-    return asked.domain.shown()
-
-
-def _list_mailboxes(asked: Asked) -> Fields:
-    return {"mailboxes": [mailbox.shown(asked.now) for mailbox in asked.domain.mailboxes.values()]}
-
-
-def _create_mailbox(asked: Asked) -> Fields:
-    return create_mailbox(asked.domain, asked.body, asked.now).shown(asked.now)
-
-
-def _show_mailbox(asked: Asked) -> Fields:
-    return asked.mailbox.shown(asked.now)
-
-
-def _update_mailbox(asked: Asked) -> Fields:
-    mailbox = asked.mailbox
-    update_mailbox(mailbox, asked.body, asked.now)
-    return mailbox.shown(asked.now)
-
-
-def _delete_mailbox(asked: Asked) -> Fields:
-    mailbox = asked.mailbox
-    delete_mailbox(asked.domain, mailbox)
-    return mailbox.shown(asked.now)
-
-
-def _list_identities(asked: Asked) -> Fields:
-    return {"identities": list(asked.mailbox.identities.values())}
-
-
-def _create_identity(asked: Asked) -> Fields:
-    return create_identity(asked.domain, asked.mailbox, asked.body)
-
-
-def _show_identity(asked: Asked) -> Fields:
-    return asked.identity
-
-
-def _update_identity(asked: Asked) -> Fields:
-    return update_identity(asked.mailbox, asked.identity, asked.body)
-
-
-def _delete_identity(asked: Asked) -> Fields:
-    identity = asked.identity
-    delete_identity(asked.domain, asked.mailbox, identity)
-    return identity
-
-
-def _list_aliases(asked: Asked) -> Fields:
-    # Not `aliases`, as two clients believed (migadu-behaviour.md 1.2).
-    return {"address_aliases": list(asked.domain.aliases.values())}
-
-
-def _create_alias(asked: Asked) -> Fields:
-    return create_alias(asked.domain, asked.body, asked.now)
-
-
-def _show_alias(asked: Asked) -> Fields:
-    return asked.alias
-
-
-def _update_alias(asked: Asked) -> Fields:
-    return update_alias(asked.domain, asked.alias, asked.body, asked.now)
-
-
-def _delete_alias(asked: Asked) -> Fields:
-    alias = asked.alias
-    delete_alias(asked.domain, alias)
-    return alias
-
-
-def unknown_path(_asked: Asked) -> Fields:
-    """Refuse a path or method that Migadu, or this stand-in, does not have."""
-    raise NotFound("there is no such path or method")
-
-
-_DOMAIN = "/v1/domains/{domain}"
-_MAILBOX = _DOMAIN + "/mailboxes/{mailbox}"
-_IDENTITY = _MAILBOX + "/identities/{identity}"
-_ALIAS = _DOMAIN + "/aliases/{alias}"
-
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", _MAILBOX, _show_mailbox),
-    ("PUT", _MAILBOX, _update_mailbox),
-    ("DELETE", _MAILBOX, _delete_mailbox),
-    ("GET", _DOMAIN + "/mailboxes", _list_mailboxes),
-    ("POST", _DOMAIN + "/mailboxes", _create_mailbox),
-    ("GET", _IDENTITY, _show_identity),
-    ("PUT", _IDENTITY, _update_identity),
-    ("DELETE", _IDENTITY, _delete_identity),
-    ("GET", _MAILBOX + "/identities", _list_identities),
-    ("POST", _MAILBOX + "/identities", _create_identity),
-    ("GET", _ALIAS, _show_alias),
-    ("PUT", _ALIAS, _update_alias),
-    ("DELETE", _ALIAS, _delete_alias),
-    ("GET", _DOMAIN + "/aliases", _list_aliases),
-    ("POST", _DOMAIN + "/aliases", _create_alias),
-    ("GET", "/v1/domains", _list_domains),
-    ("GET", _DOMAIN, _show_domain),
+_RESOURCES = (
+    Resource(
+        "domains/*/mailboxes",
+        "mailboxes",
+        "mailbox",
+        lambda asked: asked.domain.mailboxes,
+        create_mailbox,
+        update_mailbox,
+        delete_mailbox,
+    ),
+    Resource(
+        "domains/*/mailboxes/*/identities",
+        "identities",
+        "identity",
+        lambda asked: asked.mailbox.children[IDENTITIES],
+        create_identity,
+        update_identity,
+        delete_identity,
+    ),
+    Resource(
+        "domains/*/mailboxes/*/forwardings",
+        "forwardings",
+        "forwarding",
+        lambda asked: asked.mailbox.children[FORWARDINGS],
+        create_forwarding,
+        update_forwarding,
+        delete_forwarding,
+    ),
+    Resource(
+        "domains/*/aliases",
+        "address_aliases",  # not `aliases`, as two clients believed (migadu-behaviour.md 1.2)
+        "alias",
+        lambda asked: asked.domain.aliases,
+        create_alias,
+        update_alias,
+        delete_alias,
+    ),
+    Resource(
+        "domains/*/rewrites",
+        "rewrites",
+        "rewrite",
+        lambda asked: in_order(asked.domain),
+        create_rewrite,
+        update_rewrite,
+        delete_rewrite,
+    ),
 )
-"""Method, path, and what is done."""
+
+
+def route(method: str, segments: list[str]) -> tuple[Route, list[str]]:
+    """Return what such a call does, and the keys in its path. Raises NotFound if Migadu has no such path or method.
+
+    HEAD is GET without the body, as everywhere in HTTP; whether Migadu answers it is not known.
+    """
+    keys = segments[1::2]
+    shape = ["*"] * len(segments)
+    shape[0::2] = segments[0::2]
+    found_route = _ROUTES.get(("GET" if method == "HEAD" else method, *shape))
+    if found_route is None:
+        raise NotFound("there is no such path or method")
+    return found_route, keys
+
+
+def _domain_routes() -> dict[Shape, Route]:
+    return {
+        _shape("GET", "domains"): Route(_list_domains, changes=False),
+        _shape("POST", "domains"): _showing(create_domain, changes=True),
+        _shape("GET", "domains/*"): _showing(lambda asked: asked.domain.entry, changes=False),
+        _shape("PATCH", "domains/*"): _showing(update_domain, changes=True),
+        _shape("GET", "domains/*/activate"): _showing(activate_domain, changes=True),
+        _shape("GET", "domains/*/records"): _telling(records),
+        _shape("GET", "domains/*/diagnostics"): _telling(diagnostics),
+        _shape("GET", "domains/*/usage"): _telling(usage),
+    }
+
+
+def _five_verbs(resource: Resource) -> dict[Shape, Route]:
+    def index(asked: Asked) -> bytes:
+        entries = list(resource.kept(asked).values())
+        return asked.domain.listing(resource.list_key).json(entries, asked.now.date())
+
+    def create(asked: Asked) -> Entry:
+        resource.kept(asked)
+        return resource.create(asked)
+
+    def show(asked: Asked) -> Entry:
+        return found(resource.kept(asked), asked.keys[-1], resource.kind)
+
+    def update(asked: Asked) -> Entry:
+        return resource.update(asked, show(asked))
+
+    def delete(asked: Asked) -> Entry:
+        entry = show(asked)
+        resource.delete(asked, entry)
+        return entry
+
+    one = f"{resource.path}/*"
+    return {
+        _shape("GET", resource.path): Route(index, changes=False),
+        _shape("POST", resource.path): _showing(create, changes=True),
+        _shape("GET", one): _showing(show, changes=False),
+        _shape("PUT", one): _showing(update, changes=True),
+        _shape("DELETE", one): _showing(delete, changes=True),
+    }
+
+
+def _list_domains(asked: Asked) -> bytes:
+    entries = [domain.entry for domain in asked.world.domains.values()]
+    return Listing("domains").json(entries, asked.now.date())
+
+
+def _showing(act: Callable[[Asked], Entry], *, changes: bool) -> Route:
+    return Route(lambda asked: act(asked).json(asked.now.date()), changes)
+
+
+def _telling(tell: Callable[[Asked], Fields]) -> Route:
+    return Route(lambda asked: dump(tell(asked)), changes=False)
+
+
+def _shape(method: str, path: str) -> Shape:
+    return method, *path.split("/")
+
+
+_ROUTES: dict[Shape, Route] = _domain_routes()
+for _resource in _RESOURCES:
+    _ROUTES |= _five_verbs(_resource)

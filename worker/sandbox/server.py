@@ -1,17 +1,21 @@
 """Serving the stand-in: in a thread beside a demo or a test, or alone until it is interrupted."""
 
+import asyncio
 import contextlib
 import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack, cast
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from worker.sandbox.app import create_app
 from worker.sandbox.host import Clock
+from worker.sandbox.latency import Seconds
 from worker.sandbox.limits import RateLimit
+from worker.sandbox.messages import CONNECTION
 from worker.sandbox.wire import Fields
 
 _PATIENCE_S = 2
@@ -26,7 +30,8 @@ class Options(TypedDict, total=False):
     user: str
     key: str
     rate_limit: RateLimit | None
-    latency_s: float
+    block_s: float | None
+    latency_s: Seconds
     seed: Fields | None
     clock: Clock | None
 
@@ -93,6 +98,7 @@ def serve(
 def _server(options: Options) -> uvicorn.Server:
     config = uvicorn.Config(
         create_app(**options),
+        http=cast("type[asyncio.Protocol]", _connection),
         lifespan="off",
         ws="none",
         # Whoever runs us decides about logging; the access log would go to standard output.
@@ -105,6 +111,17 @@ def _server(options: Options) -> uvicorn.Server:
         timeout_graceful_shutdown=_PATIENCE_S,
     )
     return uvicorn.Server(config)
+
+
+def _connection(*, app_state: dict[str, Any], **more: Any) -> asyncio.Protocol:
+    """Make uvicorn's own protocol for a connection, and let the application see it in the state of its calls.
+
+    ASGI has no other way to leave a call without an answer.
+    """
+    state = dict(app_state)
+    protocol = AutoHTTPProtocol(app_state=state, **more)  # type: ignore[call-arg]
+    state[CONNECTION] = protocol
+    return protocol
 
 
 def _listen(host: str, port: int) -> socket.socket:

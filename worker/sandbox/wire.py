@@ -1,4 +1,4 @@
-"""JSON as it comes over the wire: what a value can be, and reading bytes into one."""
+"""JSON as it comes over the wire: what a value can be, bytes into a value and back."""
 
 import json
 import math
@@ -7,6 +7,8 @@ from typing import NoReturn, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Fields: TypeAlias = Mapping[str, Json]
+
+_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Unreadable(ValueError):
@@ -24,6 +26,11 @@ def parse(raw: bytes) -> Json:
     except (ValueError, RecursionError) as error:
         raise Unreadable("the body is not readable JSON") from error
     return value
+
+
+def dump(value: Json) -> bytes:
+    """Write a value as JSON."""
+    return _write(value).encode()
 
 
 def _finite(text: str) -> float:

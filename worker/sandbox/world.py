@@ -4,14 +4,15 @@ One address space per domain: a mailbox, an identity and an alias never share a 
 "Namespaces"). Pure: no HTTP, no clock.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from worker.sandbox.fields import local_part
-from worker.sandbox.objects import DOMAIN_SHOWN
+from worker.sandbox.entry import Entry, Listing
+from worker.sandbox.fields import defaults, local_part
+from worker.sandbox.objects import DOMAIN, DOMAIN_SHOWN, DOMAIN_TIMES
 from worker.sandbox.refusals import BadRequest, NotFound
-from worker.sandbox.wire import Fields, Json
+from worker.sandbox.wire import Json
 
 FIRST_DOMAIN = "example.org"
 
@@ -19,54 +20,30 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Mailbox:
-    """A mailbox: its plain fields as shown, its times as instants (UTC), its identities by local part.
-
-    Passwords are checked and dropped; nothing here ever holds one.
-    """
-
-    fields: dict[str, Json]
-    activated_at: datetime | None = None
-    changed_at: datetime | None = None
-    last_login_at: datetime | None = None
-    identities: dict[str, Fields] = field(default_factory=dict)
-
-    def shown(self, now: datetime) -> Fields:
-        """Return the mailbox as the API shows it, children inside."""
-        return {
-            **self.fields,
-            "activated_at": shown_time(self.activated_at, now),
-            "changed_at": shown_time(self.changed_at, now),
-            "last_login_at": shown_time(self.last_login_at, now),
-            "identities": list(self.identities.values()),
-            "forwardings": [],
-        }
-
-    def identity(self, local: str) -> Fields:
-        """Return one identity. Raises NotFound."""
-        return found(self.identities, local, "identity")
-
-
-@dataclass(slots=True)
 class Domain:
-    """A domain with its mailboxes and aliases by local part."""
+    """A domain: what it shows of itself, whether its DNS is right, and its objects by key in order of creation."""
 
-    name: str
-    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
-    aliases: dict[str, Fields] = field(default_factory=dict)
+    entry: Entry
+    dns_ok: bool
+    mailboxes: dict[str, Entry] = field(default_factory=dict)
+    aliases: dict[str, Entry] = field(default_factory=dict)
+    rewrites: dict[str, Entry] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    _listings: dict[str, Listing] = field(default_factory=dict)
 
-    def shown(self) -> Fields:
-        """Return the domain as the API shows it."""
-        return {"name": self.name, **DOMAIN_SHOWN}
+    @property
+    def name(self) -> str:
+        """Its name, in lower case and punycode."""
+        return str(self.entry.fields["name"])
 
-    def mailbox(self, local: str) -> Mailbox:
-        """Return one mailbox. Raises NotFound."""
-        return found(self.mailboxes, local, "mailbox")
+    @property
+    def is_active(self) -> bool:
+        """Whether it was activated."""
+        return self.entry.fields["state"] == "active"
 
-    def alias(self, local: str) -> Fields:
-        """Return one alias. Raises NotFound."""
-        return found(self.aliases, local, "alias")
+    def listing(self, key: str) -> Listing:
+        """Return what keeps the JSON of the list that was last shown under this key."""
+        return self._listings.setdefault(key, Listing(key))
 
     def claim(self, given: Json) -> dict[str, Json]:
         """Take an address and return the three fields that name it. Raises BadRequest if it is taken or not valid.
@@ -79,6 +56,16 @@ class Domain:
         self.taken.add(local)
         return {"local_part": local, "domain_name": self.name, "address": f"{local}@{self.name}"}
 
+    def copied(self) -> "Domain":
+        """Return a copy that no later change of this one reaches."""
+        return replace(
+            self,
+            mailboxes=dict(self.mailboxes),
+            aliases=dict(self.aliases),
+            rewrites=dict(self.rewrites),
+            taken=set(self.taken),
+        )
+
 
 @dataclass(slots=True)
 class World:
@@ -90,22 +77,21 @@ class World:
         """Return one domain. Raises NotFound, which is the answer on every path below an unknown domain."""
         return found(self.domains, name, "domain")
 
+    def copied(self) -> "World":
+        """Return a copy that no later change of this one reaches."""
+        return World({name: domain.copied() for name, domain in self.domains.items()})
+
 
 def new_world() -> World:
-    """Return what a new sandbox holds: one empty domain."""
-    return World({FIRST_DOMAIN: Domain(FIRST_DOMAIN)})
+    """Return what a new sandbox holds: one domain, active and empty."""
+    times = dict.fromkeys(DOMAIN_TIMES)
+    entry = Entry({"name": FIRST_DOMAIN, **defaults(DOMAIN_SHOWN), **defaults(DOMAIN)}, times)
+    return World({FIRST_DOMAIN: Domain(entry, dns_ok=True)})
 
 
-def found(those: dict[str, T], key: str, kind: str) -> T:
+def found(those: Mapping[str, T], key: str, kind: str) -> T:
     """Return the object of that key, compared in lower case. Raises NotFound."""
     try:
         return those[key.lower()]
     except KeyError as error:
         raise NotFound(f"there is no such {kind}") from error
-
-
-def shown_time(at: datetime | None, now: datetime) -> str | None:
-    """Return an instant as Migadu displays it: HH:MM (UTC) today, dd/mm/yy before (`migadu-behaviour.md` 1.3)."""
-    if at is None:
-        return None
-    return at.strftime("%H:%M" if at.date() == now.date() else "%d/%m/%y")

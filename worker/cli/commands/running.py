@@ -1,9 +1,9 @@
 """The commands that stay: ``up``, ``serve``, ``worker`` and ``sandbox``."""
 
-import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,6 +14,8 @@ from worker.cli.stopping import stopped_by_signals
 from worker.deployment import Deployment
 from worker.log import configure_logging
 from worker.settings import Settings, load_settings
+
+T = TypeVar("T")
 
 # What Celery, FastAPI and uvicorn take to import, no other command should wait for: hence the imports within.
 
@@ -80,25 +82,34 @@ def worker(
 def sandbox(
     *,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8026,
-    seed: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON to begin with, as /_sandbox/state.")] = None,
+    seed: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="JSON to begin with, as /_sandbox/state."),
+    ] = None,
     rate_limit: Annotated[str, typer.Option(metavar="CALLS/SECONDS|off", help="Its call limit.")] = "60/120",
-    latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long each answer takes.")] = 0.0,
+    block: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="How long nothing passes above the limit; else one window."),
+    ] = None,
+    latency: Annotated[str, typer.Option(metavar="SECONDS|LOW-HIGH", help="How long each answer takes.")] = "0",
 ) -> None:
-    """Run the stand-in Migadu alone, until SIGINT or SIGTERM."""
+    """Run the stand-in Migadu alone, until SIGINT or SIGTERM. It needs no database, no settings and no network.
+
+    Its control (state, seed, calls, faults, reset) is below /_sandbox, for this machine only; the README has a chapter.
+    """
     from worker import sandbox as stand_in  # noqa: PLC0415 - see above
 
     _log_all_along()
-    try:
-        limit = stand_in.parse_rate_limit(rate_limit)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--rate-limit") from error
+    limit = _option("--rate-limit", stand_in.parse_rate_limit, rate_limit)
+    latency_s = _option("--latency", stand_in.parse_latency, latency)
     with stopped_by_signals():
         try:
             stand_in.serve(
                 port=port,
-                seed=_seed(seed) if seed else None,
+                seed=stand_in.read_seed(seed.read_bytes()) if seed else None,
                 rate_limit=limit,
-                latency_s=latency,
+                block_s=block,
+                latency_s=latency_s,
                 announce=lambda url: say(
                     f"sandbox at {url}/v1 (admin@example.org, sandbox-key); control at {url}/_sandbox"
                 ),
@@ -122,11 +133,9 @@ def _in_a_process_of_its_own(settings: Settings) -> Deployment:
     return deployment
 
 
-def _seed(file: Path) -> dict[str, Any]:
+def _option(name: str, parse: Callable[[str], T], text: str) -> T:
+    """Read the text of an option; one that cannot be read is a usage error."""
     try:
-        seed = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise Failed(f"{file} is not JSON: {error}") from error
-    if not isinstance(seed, dict):
-        raise Failed(f"{file} is no JSON object")
-    return seed
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=name) from error
