@@ -12,11 +12,14 @@ from typer.main import get_command
 
 from worker.cli.application import application
 from worker.events import EVENT_TYPES, parse_event
+from worker.sandbox.control import ACTIONS
+from worker.sandbox.fault_lists import OPTIONS
 from worker.settings import documented_settings
 from worker.sources.configuration import SourceKind
 from worker.store.states import EventState, JobState, StepState
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SANDBOX = README.partition("## Sandbox\n")[2].partition("\n## ")[0]
 STATES = README.partition("## States")[2].partition("```")[2].partition("```")[0]
 
 
@@ -62,6 +65,23 @@ def test_event_type_is_documented(kind: str) -> None:
 def test_source_kind_is_documented(kind: str) -> None:
     """Every kind of source is named."""
     assert kind in README
+
+
+@pytest.mark.parametrize("fault", OPTIONS)
+def test_fault_of_the_sandbox_is_documented_with_its_options(fault: str) -> None:
+    """Every fault stands in the chapter's table, and its options are told."""
+    status = fault.partition("-")[0]
+    name = f"`{status}-...`" if status in {"502", "504"} else f"`{fault}`"
+
+    (row,) = [line for line in SANDBOX.splitlines() if line.startswith("| ") and name in line.split("|")[1]]
+
+    assert all(f"`{option}`" in row for option in OPTIONS[fault])
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in ACTIONS}))
+def test_control_of_the_sandbox_is_documented(path: str) -> None:
+    """Every control is shown at work."""
+    assert f"$CONTROL/{path.rpartition('/')[2]}" in SANDBOX
 
 
 def test_example_event_is_valid() -> None:
