@@ -49,6 +49,12 @@ def redis_url() -> str:
     return _url_or_skip(REDIS)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the conformance suite be pointed at another host; options are read before its own conftest is."""
+    parser.addoption("--migadu-url", help="run tests/conformance against the API at this URL (with /v1), not a sandbox")
+    parser.addoption("--migadu-domain", help="the empty domain there in which tests may make and delete objects")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the servers it asks for, so that `-m "not amqp"` leaves them out."""
     for item in items:
