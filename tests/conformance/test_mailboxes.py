@@ -18,10 +18,10 @@ from tests.conformance.bodies import (
 )
 
 PINNED = """local_part domain_name address name is_internal is_active may_send may_receive may_access_imap
-    may_access_pop3 may_access_managesieve wildcard_sender password_recovery_email spam_action spam_aggressiveness expireable expires_on
-    remove_upon_expiry sender_denylist sender_allowlist recipient_denylist daily_incoming_limit weekly_incoming_limit
-    monthly_incoming_limit daily_outgoing_limit weekly_outgoing_limit monthly_outgoing_limit footer_active
-    storage_usage activated_at changed_at forwardings delegations identities"""
+    may_access_pop3 may_access_managesieve wildcard_sender password_recovery_email spam_action spam_aggressiveness
+    expireable expires_on remove_upon_expiry sender_denylist sender_allowlist recipient_denylist daily_incoming_limit
+    weekly_incoming_limit monthly_incoming_limit daily_outgoing_limit weekly_outgoing_limit monthly_outgoing_limit
+    footer_active storage_usage activated_at changed_at forwardings delegations identities"""
 SEEN_EARLIER = """autorespond_active autorespond_body autorespond_expires_on autorespond_subject footer_html_body
     footer_plain_body last_login_at"""
 BOOLEANS = """is_internal is_active may_send may_receive may_access_imap may_access_pop3 may_access_managesieve
