@@ -1,5 +1,6 @@
-# Sourced by test.sh. Sees to it that the servers the tests need answer: what is there is used; what is missing is
-# installed from Debian's packages and started where we may (root on Debian). tests/servers.py knows the addresses.
+# Sourced by test.sh. Sees to it that the servers the tests need answer, and that curl is there: what is there is used;
+# what is missing is installed from Debian's packages and started where we may (root on Debian). tests/servers.py knows
+# the addresses.
 # Servers are started with their output closed: they outlive this script, and would keep a pipe behind it open.
 
 ensure_services() {
@@ -13,6 +14,18 @@ ensure_services() {
         missing=$(missing_services)
     fi
     [[ ! $missing ]] || leave_out "$missing"
+}
+
+# Migadu's own text is made of curl commands, which tests/conformance runs as they stand.
+ensure_curl() {
+    if may_install; then
+        install_package curl curl
+    fi
+    if command -v curl >/dev/null; then
+        return
+    fi
+    [[ ! ${CI:-} ]] || fail "curl is missing, and in CI no test may be left out: apt install curl (as root)."
+    say "Left out: the tests that need curl. To get them: apt install curl (as root)."
 }
 
 # The words postgres, amqp, redis: one for each server that does not answer. Fails where one was named in vain.

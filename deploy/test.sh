@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything: installs into .venv if that has not been done, sees to it that PostgreSQL, RabbitMQ and Redis
-# answer, then runs the linters, the type checker and the tests. With arguments, runs pytest alone with these.
+# answer and that curl is there, then runs the linters, the type checker and the tests. With arguments, runs pytest alone
+# with these.
 
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/environment.sh"
 source "$root/deploy/services.sh"
@@ -13,6 +14,7 @@ run() {
 cd -- "$root"
 ensure_environment
 ensure_services
+ensure_curl
 if (($# == 0)); then
     run ruff check
     run ruff format --check

@@ -22,6 +22,10 @@ class Unusable(Exception):
     """The host, the domain or the credentials cannot be used; the message is one sentence that says why."""
 
 
+def _no_wait() -> None:
+    """Let a call pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An API, a domain on it that tests may fill and empty, and the credentials of its owner."""
@@ -30,7 +34,7 @@ class Target:
     domain: str
     user: str
     key: str = field(repr=False)
-    wait_for_turn: Callable[[], None] = lambda: None
+    wait_for_turn: Callable[[], None] = _no_wait
     """Called before each call; returns when it may be made."""
 
     def client(self, path: str = "", *, note: Callable[[httpx.Response], None] = lambda _: None) -> httpx.Client:
@@ -47,8 +51,6 @@ class Target:
 def foreign_target(url: str, domain: str | None, environment: Mapping[str, str]) -> Target:
     """Return the host at a URL, after a look at its domain, which must be empty.
 
-    Calls to another machine are paced, for Migadu blocks whoever asks too often (migadu-behaviour.md 2.8).
-
     Raises:
         Unusable: The domain holds something or cannot be looked at, or credentials are missing.
     """
@@ -56,15 +58,26 @@ def foreign_target(url: str, domain: str | None, environment: Mapping[str, str])
         raise Unusable(
             "--migadu-url needs --migadu-domain, the empty domain in which tests may make and delete objects."
         )
-    pace = (lambda: None) if httpx.URL(url).host in THIS_MACHINE else Pace()
-    target = Target(url.rstrip("/"), domain, _required(USER, environment), _required(KEY, environment), pace)
+    user, key = _required(USER, environment), _required(KEY, environment)
+    target = Target(url.rstrip("/"), domain, user, key, pace_for(url))
     _require_empty(target)
     return target
 
 
+def pace_for(url: str) -> Callable[[], None]:
+    """Return how fast a host may be asked: slowly, but for one on this machine, which nobody else waits for."""
+    try:
+        return _no_wait if httpx.URL(url).host in THIS_MACHINE else Pace()
+    except httpx.InvalidURL as error:
+        raise Unusable(f"--migadu-url cannot be read: {error}.") from error
+
+
 def _required(variable: str, environment: Mapping[str, str]) -> str:
     named = environment.get(f"{variable}_FILE")
-    value = Path(named).read_text().strip() if named else environment.get(variable)
+    try:
+        value = Path(named).read_text().strip() if named else environment.get(variable)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"The file that {variable}_FILE names cannot be read: {type(error).__name__}.") from error
     if not value:
         raise Unusable(f"--migadu-url needs {variable} (or {variable}_FILE, the path of a file that holds it).")
     return value
@@ -95,4 +108,4 @@ def _count(client: httpx.Client, kind: str) -> int:
 @cache
 def _tls() -> ssl.SSLContext:
     """Certificates are read once: it takes longer than a test."""
-    return ssl.create_default_context()
+    return httpx.create_ssl_context()
