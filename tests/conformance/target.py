@@ -59,7 +59,7 @@ def foreign_target(url: str, domain: str | None, environment: Mapping[str, str])
             "--migadu-url needs --migadu-domain, the empty domain in which tests may make and delete objects."
         )
     user, key = _required(USER, environment), _required(KEY, environment)
-    target = Target(url.rstrip("/"), domain, user, key, pace_for(url))
+    target = Target(url.rstrip("/"), domain.lower(), user, key, pace_for(url))
     _require_empty(target)
     return target
 
