@@ -99,10 +99,14 @@ def _count(client: httpx.Client, kind: str) -> int:
     try:
         answer = client.get(kind)
         answer.raise_for_status()
-        return len(answer.json()[LISTS[kind]])
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
+        shown = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         what = str(error).partition("\n")[0] or type(error).__name__
         raise Unusable(f"The {kind} at {client.base_url} cannot be looked at: {what}.") from error
+    held = shown.get(LISTS[kind]) if isinstance(shown, dict) else None
+    if not isinstance(held, list):
+        raise Unusable(f"The {kind} at {client.base_url} cannot be looked at: there is no list {LISTS[kind]}.")
+    return len(held)
 
 
 @cache

@@ -182,6 +182,16 @@ def test_activate_before_dns_is_right_is_422(account: httpx.Client, new: Body) -
     assert account.get(f"domains/{new['name']}").json() == new
 
 
+def test_activate_after_dns_is_right_is_200(account: httpx.Client, control: httpx.Client, new: Body) -> None:
+    """The answer is the domain, active, and so it stays (migadu-behaviour.md 1.1; 5, activate)."""
+    path = f"domains/{new['name']}"
+    control.post("dns", json={"domain": new["name"], "ok": True}).raise_for_status()
+    answer = account.get(f"{path}/activate")
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "active")
+    assert account.get(path).json() == answer.json()
+
+
 def test_activate_answers_the_active_domain(account: httpx.Client, domain: str) -> None:
     """It is a GET with a side effect; where DNS is right, 200 (migadu-behaviour.md 1.1; 5, activate)."""
     before = account.get(f"domains/{domain}").json()["state"]

@@ -10,6 +10,8 @@ from worker.sandbox import RunningSandbox
 
 AUTOREPLY = {"autorespond_active": True, "autorespond_subject": "Away"}
 HTML = "text/html"
+MAILBOXES = "/v1/domains/*/mailboxes"
+MAILBOX = "/v1/domains/*/mailboxes/*"
 
 
 @pytest.fixture
@@ -20,14 +22,11 @@ def ada(api: httpx.Client) -> Body:
     return answer.json()
 
 
-def order(control: httpx.Client, fault: str, method: str, path: str = "/v1/domains/**", **settings: object) -> None:
-    """Have the next call that matches meet this fault."""
-    rule = {"match": {"method": method, "path": path}, "times": 1, "fault": fault, **settings}
+def order(control: httpx.Client, fault: str, method: str, path: str, **settings: object) -> None:
+    """Have the next call of this method and path meet a fault; the poisoned meet it every time."""
+    times = {} if fault == "poison" else {"times": 1}
+    rule = {"match": {"method": method, "path": path}, "fault": fault, **times, **settings}
     control.post("faults", json=[rule]).raise_for_status()
-
-
-MAILBOXES = "/v1/domains/*/mailboxes"
-MAILBOX = "/v1/domains/*/mailboxes/*"
 
 
 def test_delete_may_answer_500_although_applied(api: httpx.Client, control: httpx.Client, ada: Body) -> None:
@@ -79,6 +78,22 @@ def test_server_error_after_it_was_applied_leaves_the_change(
 
     assert failed.status_code == int(fault[:3])
     assert api.get(path).json()["name"] == "Ada King"
+
+
+@pytest.mark.parametrize(
+    ("body", "type_"), [("string", "application/json"), ("error", "application/json"), ("text", "text/plain")]
+)
+def test_server_error_says_so_in_one_of_three_ways(
+    api: httpx.Client, control: httpx.Client, body: str, type_: str
+) -> None:
+    """A bare JSON string, an object with `error`, or plain text (migadu-behaviour.md 2.6)."""
+    order(control, "500-before-apply", "GET", MAILBOXES, body=body)
+
+    answer = api.get("mailboxes")
+
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (500, type_)
+    if type_ == "application/json":
+        assert isinstance(answer.json() if body == "string" else answer.json()["error"], str)
 
 
 def test_throttle_is_a_403_page_of_the_proxy(api: httpx.Client, control: httpx.Client) -> None:
@@ -145,7 +160,6 @@ def test_poisoned_mailbox_is_500_every_time(api: httpx.Client, control: httpx.Cl
 
     assert [answer.status_code for answer in attempts] == [500] * 5
     assert healthy.status_code == 200
-    control.post("reset").raise_for_status()
 
 
 def test_booleans_may_be_null(api: httpx.Client, control: httpx.Client, ada: Body) -> None:
