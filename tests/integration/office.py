@@ -179,6 +179,10 @@ class Office:
             url = f"{self.url}/domains/example.org/{path}"
             return client.request(method, url, json=body or None).raise_for_status()
 
+    def fail(self, *faults: Mapping[str, Any]) -> None:
+        """Have the host fail so, and not otherwise, from now on (`contracts.md` 7)."""
+        self._control.post("/_sandbox/faults", json=list(faults)).raise_for_status()
+
     def move_to(self, sandbox: RunningSandbox) -> None:
         """Make calls to another sandbox from now on, which holds what this one holds."""
         state = self._control.get("/_sandbox/state").json()

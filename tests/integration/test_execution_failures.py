@@ -369,3 +369,36 @@ def test_no_secret_reaches_jobs_steps_or_attempts(office: Office, break_wire) ->
     assert "delete-mailbox" in dump
     assert PASSWORD not in dump
     assert "home.example" not in dump
+
+
+def test_creation_that_only_its_repetition_brings_to_light_is_ours(office: Office) -> None:
+    """A mailbox that reads are slow to show is made once: the refusal of a second call means looking again."""
+    office.join("E1", "Ada Lovelace")
+    lost = {"match": {"method": "POST", "path": "/v1/domains/*/mailboxes"}, "times": 1, "fault": "drop-after-apply"}
+    slow = {"match": {"path": "/v1/domains/*/mailboxes/*"}, "times": 2, "fault": "stale-read", "seconds": 3600}
+    office.fail(lost, slow)
+    office.drain()
+    office.work_on(5 * MINUTE)
+
+    assert office.calls("POST") == [("POST", "mailboxes")] * 2
+    assert set(office.mailboxes()) == {"ada.lovelace"}
+    assert office.ledger() == [("create-mailbox", "confirmed")]
+    assert office.outstanding() == []
+
+
+def test_creation_whose_place_another_hand_takes_is_looked_at_once_more_and_no_oftener(office: Office) -> None:
+    """What is refused after a call that was lost on its way is refused for good when looking again shows nothing."""
+    office.join("E1", "Ada Lovelace")
+    lost = {"match": {"method": "POST", "path": "/v1/domains/*/mailboxes"}, "times": 1, "fault": "502-before-apply"}
+    office.fail(lost)
+    office.drain()
+    office.host("POST", "aliases", local_part="ada.lovelace", destinations=["postmaster@example.org"])
+    office.work_on(10 * MINUTE)
+
+    assert office.calls("POST").count(("POST", "mailboxes")) == 3  # lost, refused, and refused again
+    assert office.ledger() == [("create-mailbox", "refused")]
+    ((_, state, reason),) = office.outstanding()
+    assert (state, reason) == (
+        "held",
+        "ada.lovelace@example.org exists already and was not made here: adopt it, free it, or state a workEmail",
+    )

@@ -29,6 +29,7 @@ from worker.store.steps import Intention
 from worker.store.tables import JobRow, StepRow
 
 DRY_RUN = "dry run: the plan is shown and not carried out"
+CREATIONS = (Operation.CREATE_MAILBOX, Operation.CREATE_IDENTITY, Operation.CREATE_ALIAS)
 _DELETIONS = (Operation.DELETE_MAILBOX, Operation.DELETE_IDENTITY, Operation.DELETE_ALIAS)
 _TRIES = 3
 _LONGEST_PAUSE_IN_A_RUN_S = 2.0
@@ -118,8 +119,8 @@ def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
         _write(run, row.id, lambda _, known: steps.set_state(known, StepState.INTENDED, run.now))
         raise
     except MigaduError as error:
-        state, reason = _state_after(error), str(error)
-        _write(run, row.id, lambda _, known: steps.set_state(known, state, run.now, reason))
+        failure = error
+        _write(run, row.id, lambda session, known: _fail(session, known, failure, run.now))
         raise
     finally:
         run.recorder.step_id = None
@@ -142,14 +143,27 @@ def _may_try_again(error: BaseException) -> bool:
     return isinstance(error, Transient) and (error.retry_after_s or 0) <= _LONGEST_PAUSE_IN_A_RUN_S
 
 
-def _state_after(error: MigaduError) -> StepState:
+def _fail(session: Session, row: StepRow, error: MigaduError, now: datetime) -> None:
+    steps.set_state(row, _state_after(session, row, error), now, str(error))
+
+
+def _state_after(session: Session, row: StepRow, error: MigaduError) -> StepState:
     match error:
         case Unknown():
             return StepState.UNKNOWN
         case Refused():
-            return StepState.REFUSED
+            return StepState.UNKNOWN if _may_be_our_own(session, row) else StepState.REFUSED
         case _:
             return StepState.INTENDED  # the host has not begun it: it stays to be sent
+
+
+def _may_be_our_own(session: Session, row: StepRow) -> bool:
+    """Tell whether what stands in the way of a creation may be what an earlier sending of it made.
+
+    Reading back did not show that, and yet the place is taken: so it is read back once more (`design.md` 4).
+    """
+    was_read_back = row.settled_at is not None
+    return row.operation in CREATIONS and was_read_back and not steps.was_refused(session, row)
 
 
 def _write(run: Run, step_id: int, change: Callable[[Session, StepRow], None]) -> None:

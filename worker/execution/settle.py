@@ -42,6 +42,7 @@ def settle(
                 enter(session, step, row.job_id, now)
             case Fate.NOT_APPLIED:
                 steps.set_state(row, StepState.INTENDED, now, "reading back showed that it was not applied")
+                row.settled_at = now
             case Fate.LOOK_AGAIN:
                 return Waiting(sending.arrives_until, "an unanswered call may still arrive")
             case Fate.SOMEBODY_ELSES:

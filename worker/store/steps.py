@@ -132,6 +132,12 @@ def add_attempts(session: Session, job_id: int, attempts: Iterable[Attempt]) -> 
     )
 
 
+def was_refused(session: Session, row: StepRow) -> bool:
+    """Tell whether the host has refused a step before, as far as that is written down."""
+    made = attempts_of(session, row.job_id)
+    return any(attempt.step_id == row.id and attempt.failure == "refused" for attempt in made)
+
+
 def attempts_of(session: Session, job_id: int) -> list[AttemptRow]:
     """Return the requests that were made for a job, in order."""
     return list(session.scalars(select(AttemptRow).where(AttemptRow.job_id == job_id).order_by(AttemptRow.id)))

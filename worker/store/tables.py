@@ -355,6 +355,7 @@ class StepRow(Base):
     """For a create: when the address was last seen free before sending."""
     sent_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    """When its fate was told; of an intended step, when an earlier sending was read back as not applied."""
 
     __table_args__ = (
         Index("ix_steps_job_id", "job_id", "position"),
