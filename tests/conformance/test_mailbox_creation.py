@@ -96,6 +96,7 @@ def test_create_refuses(api: httpx.Client, flaw: dict[str, object]) -> None:
         {"sender_denylist": {"a": 1}},
         {"sender_denylist": [1]},
         {"daily_outgoing_limit": "many"},
+        {"forwarding_to": "nowhere"},
     ],
     ids=str,
 )
