@@ -124,6 +124,8 @@ class Outcome:
     excerpt: str
     """The redacted beginning of a failure's answer; empty after a success, whose answer is personal data."""
     answered_bytes: int
+    retry_after_s: float | None = None
+    """How many seconds the host asked to be left alone, where it did."""
 
 
 class Hooks(Protocol):

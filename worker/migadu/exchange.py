@@ -75,7 +75,8 @@ class Exchange:
             value = self._read(request, answer, read)
         except MigaduError as error:
             took_s = time.monotonic() - began
-            self._tell(request, Outcome(error.status, error.failure, took_s, error.excerpt, error.answered_bytes))
+            told = (error.status, error.failure, took_s, error.excerpt, error.answered_bytes, error.retry_after_s)
+            self._tell(request, Outcome(*told))
             raise
         self._tell(request, Outcome(answer.status, None, time.monotonic() - began, "", answer.size))
         return value
