@@ -16,7 +16,7 @@ from worker.migadu import Hooks, MigaduClient, ThreadClients
 from worker.policy import Policy, load_policy
 from worker.settings import Settings, read_environment
 from worker.sources import Sources, SourcesInvalid, load_sources
-from worker.store.calls import CallLimit
+from worker.store.budget import CallBudget, CallLimit
 from worker.store.database import Database
 from worker.store.policies import activate, store_policy
 
@@ -72,9 +72,14 @@ class Deployment:
             connect=self._connect,
             worker=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
             random_password=random_password,
+            budget=self.budget,
             dry_run=self.settings.dry_run,
-            limit=_call_limit(self.settings),
         )
+
+    @cached_property
+    def budget(self) -> CallBudget:
+        """The call budget, shared by all that work on the database."""
+        return CallBudget(_call_limit(self.settings))
 
     def require_credentials(self) -> None:
         """Raise NotConfigured unless the mail host's user and key are set."""
@@ -82,12 +87,14 @@ class Deployment:
             raise NotConfigured("MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY are not set (or use: up --sandbox)")
 
     def begin_work(self) -> Policy:
-        """Do what a worker does first: activate the policy file, and try again what another version parked.
+        """Do what a worker does first: activate the policy file, try again what another version parked, fit the budget.
 
         Raises NotConfigured, PolicyInvalid.
         """
         policy = self.activate_policy()
         retry_parked(self.intake)
+        with self.database.write() as session:
+            self.budget.begin(session)
         return policy
 
     def activate_policy(self) -> Policy:

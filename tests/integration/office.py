@@ -17,7 +17,7 @@ from worker.intake import Intake, Receipt, accept, apply_next
 from worker.migadu import Hooks, MigaduClient, ThreadClients
 from worker.policy import load_policy
 from worker.sandbox import RunningSandbox
-from worker.store.calls import CallLimit
+from worker.store.budget import CallBudget, CallLimit
 from worker.store.database import Database
 from worker.store.holds import Hold, list_holds
 from worker.store.policies import activate, store_policy
@@ -78,6 +78,8 @@ class Office:
             connect=self._connect,
             worker="first",
             random_password=lambda: PASSWORD,
+            budget=self.budget(None),
+            sleep=lambda seconds: self.move(timedelta(seconds=seconds)),
         )
         if policy is not None:
             self.activate(policy)
@@ -101,9 +103,15 @@ class Office:
         """Return the execution room of another worker process on the same database."""
         return replace(self.execution, worker=name, **more)
 
+    def budget(self, limit: CallLimit | None) -> CallBudget:
+        """Return a call budget that goes by the test's clock."""
+        return CallBudget(limit, clock=lambda _: self.clock.now())
+
     def limited(self, limit: CallLimit) -> None:
-        """Set the call limit."""
-        self.execution = replace(self.execution, limit=limit)
+        """Begin to work with a call limit."""
+        self.execution = replace(self.execution, budget=self.budget(limit))
+        with self.database.write() as session:
+            self.execution.budget.begin(session)
 
     # What happens to people.
 

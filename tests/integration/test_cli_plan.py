@@ -46,10 +46,10 @@ def shell(tmp_path: Path, _sqlite_template: Path, host: RunningSandbox) -> Shell
 
 
 def _rows(shell: Shell) -> dict[str, list[tuple[object, ...]]]:
-    """Return everything in the database but the places in the call limit."""
+    """Return everything in the database but the slots of the call budget."""
     with closing(sqlite3.connect(shell.directory / "mailroster.db")) as database:
         names = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
-        return {name: database.execute(f"select * from {name}").fetchall() for name in names if name != "calls"}
+        return {name: database.execute(f"select * from {name}").fetchall() for name in names if name != "call_slots"}
 
 
 def test_the_plan_of_an_event_shows_its_calls_and_changes_nothing(shell: Shell, host: RunningSandbox) -> None:

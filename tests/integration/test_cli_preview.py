@@ -11,7 +11,7 @@ from worker.execution.preview import OfEvents, OfEverybody, OfPerson, Preview, Q
 from worker.intake import accept
 from worker.planning.step import Operation
 from worker.sandbox import RunningSandbox
-from worker.store.calls import CallLimit
+from worker.store.budget import CallLimit
 from worker.store.database import Database
 
 BRAKES = """
@@ -129,8 +129,8 @@ def test_drift_is_told_and_not_counted(office: Office) -> None:
     assert found.writes == 0
 
 
-def test_a_preview_takes_its_places_in_the_call_limit(office: Office) -> None:
-    """Two places are taken for the two lists, and the time that the limit makes all calls take is told."""
+def test_a_preview_takes_its_calls_from_the_budget(office: Office) -> None:
+    """Two slots are taken for the two lists, and the time that the limit makes all calls take is told."""
     office.limited(CallLimit(calls=4, window=timedelta(seconds=10), reserve=1))
     other = POLICY.replace('"engineering"', '"builders"').replace('"support"', '"helpers"')
 

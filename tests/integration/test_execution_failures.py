@@ -13,7 +13,7 @@ from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, USER, Office
 from worker.execution import sweep_once
 from worker.migadu import Hooks, MigaduClient
 from worker.sandbox import RunningSandbox
-from worker.store.calls import CallLimit
+from worker.store.budget import CallLimit
 from worker.store.database import Database
 from worker.store.states import JobState
 
@@ -129,17 +129,17 @@ def test_call_limit_is_never_exceeded_and_keeps_a_reserve_for_revocations(office
     office.drain()
     assert office.calls()[before + 1 :] == [("GET", "mailboxes/ada.lovelace"), ("PUT", "mailboxes/ada.lovelace")]
 
-    office.execute("update calls set counts_until = :past", past=_past(office))
-    office.drain()
-    office.execute("update calls set counts_until = :past", past=_past(office))
-    office.drain()
+    for _ in range(2):
+        office.execute("update call_slots set busy_until = :past", past=_past(office))
+        office.drain()
 
     assert not office.doors("grace.hopper")["send"]
     assert "edsger.dijkstra" in office.mailboxes()
 
 
 def _past(office: Office) -> object:
-    return MONDAY.replace(tzinfo=None).isoformat(" ") if office.database.is_sqlite else MONDAY
+    past = MONDAY - DAY
+    return past.replace(tzinfo=None).isoformat(" ") if office.database.is_sqlite else past
 
 
 def test_call_limit_holds_for_many_threads(office: Office) -> None:
@@ -149,8 +149,8 @@ def test_call_limit_holds_for_many_threads(office: Office) -> None:
         office.join(f"E{number}", f"Ada {'ABCDEFGHIJKLMNO'[number]}")
     office.apply_all()
     before = len(office.calls())
-    limit = CallLimit(calls=5, window=HOUR, reserve=1)
-    workers = [office.colleague(f"w{number}", limit=limit) for number in range(8)]
+    office.limited(CallLimit(calls=5, window=HOUR, reserve=1))
+    workers = [office.colleague(f"w{number}") for number in range(8)]
     threads = [Thread(target=office.run_all, args=(worker,)) for worker in workers]
     for thread in threads:
         thread.start()
@@ -171,7 +171,7 @@ def test_step_that_met_the_limit_was_not_sent(office: Office) -> None:
     assert office.ledger()[-1] == ("block-mailbox", "intended")
     assert office.outstanding() == [("person", "waiting", "the call limit is reached")]
 
-    office.execution = replace(office.execution, limit=None)
+    office.execution = replace(office.execution, budget=office.budget(None))
     office.move(HOUR + MINUTE)
     office.drain()
 

@@ -17,10 +17,10 @@ from worker.execution import LEASE, run_next, sweep_once
 from worker.intake import apply, apply_next
 from worker.migadu import Call, Hooks, Outcome
 from worker.sandbox import RunningSandbox
-from worker.store import events, jobs, pauses, people
+from worker.store import events, gate, jobs, people
 from worker.store.database import Database, Session
+from worker.store.gate import Closing, Refusal
 from worker.store.jobs import Lease, LeaseLost, Subject, SubjectKind
-from worker.store.pauses import PauseKind
 from worker.store.states import JobState
 
 MINUTE = timedelta(minutes=1)
@@ -264,7 +264,7 @@ def test_event_that_comes_while_the_job_runs_is_not_lost(office: Office) -> None
     assert office.outstanding() == []
 
 
-def test_job_that_ends_well_does_not_end_a_pause_that_began_meanwhile(office: Office) -> None:
+def test_job_that_ends_well_does_not_open_a_gate_that_was_closed_meanwhile(office: Office) -> None:
     """A call that was under way when the host closed for everybody proves nothing about the time after."""
     office.join("E2", "Ada Lovelace")
     office.join("E3", "Alan Turing")
@@ -272,7 +272,7 @@ def test_job_that_ends_well_does_not_end_a_pause_that_began_meanwhile(office: Of
 
     def close() -> None:
         with office.database.write() as session:
-            pauses.pause(session, PauseKind.THROTTLED, "closed", office.clock.now(), None)
+            gate.close(session, Refusal(Closing.THROTTLED, "closed"), office.clock.now(), probe_sent_at=None)
 
     _interrupt(office, "create-mailbox", close, is_after=True)
     office.drain()

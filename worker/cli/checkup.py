@@ -14,9 +14,15 @@ from worker.migadu import AccountRefused
 from worker.policy import PolicyInvalid, load_policy
 from worker.settings import Settings, SettingsInvalid, load_settings, without_password
 from worker.store import workers
+from worker.store.budget import GateClosed
+from worker.store.gate import Closing
 from worker.store.policies import active_policy
 
 _CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
+_LEFT_ALONE = {
+    Closing.THROTTLED: "nothing to mend: a worker probes it then, and all go on once it is served",
+    Closing.ACCOUNT: f"{_CREDENTIALS}, then restart the workers: they try at once",
+}
 _NOT_ACTIVE = "another version is active until a worker starts again"
 
 
@@ -142,6 +148,8 @@ def _mail_host(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("domain", ok=False, said=str(error), mend="correct [organisation].domain, or add it at the host")
     except AccountRefused as error:
         yield Finding("mail host", ok=False, said=sentence(error), mend=_CREDENTIALS)
+    except GateClosed as error:
+        yield Finding("mail host", ok=False, said=sentence(error), mend=_LEFT_ALONE[error.closing])
     except (PolicyInvalid, NotConfigured):
         yield Finding("mail host", ok=False, said="not asked: no valid policy names a domain", mend="mend the policy")
     except FORESEEN as error:

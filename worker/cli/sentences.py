@@ -1,5 +1,6 @@
 """What may go wrong without a fault of ours, and the sentence for each."""
 
+from math import ceil
 from typing import Final
 
 from worker.cli.failed import Failed
@@ -14,7 +15,7 @@ from worker.migadu import MigaduError
 from worker.policy import PolicyInvalid
 from worker.settings import SettingsInvalid
 from worker.sources import SourcesInvalid
-from worker.store.calls import LimitReached
+from worker.store.budget import NoCallNow
 from worker.store.database import DatabaseFailure
 from worker.store.schema import SchemaOutdated
 
@@ -23,8 +24,8 @@ FORESEEN: Final = (
     ClockInvalid,
     DatabaseFailure,
     EventsRefused,
-    LimitReached,
     MigaduError,
+    NoCallNow,
     NotConfigured,
     NothingToPreviewBy,
     NothingToTakeBack,
@@ -45,8 +46,8 @@ def sentence(error: Exception) -> str:
     match error:
         case DatabaseFailure():
             said = _of_the_driver(error)
-        case LimitReached():
-            said = f"the call limit is reached: try again in {error.wait.total_seconds():.0f} s"
+        case NoCallNow():
+            said = f"{error}; try again in {ceil(error.wait.total_seconds())} s"
         case MigaduError():
             said = f"{error} {error.excerpt}".strip()
         case PolicyInvalid():

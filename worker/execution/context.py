@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tenacity.nap import sleep
+
 from worker.bell import Bell
 from worker.clock import Clock
 from worker.migadu import CALL_DEADLINE, Hooks, MigaduClient
-from worker.store.calls import CallLimit
+from worker.store.budget import CallBudget
 from worker.store.database import Database
 
 LEASE = 2 * CALL_DEADLINE
@@ -39,6 +41,9 @@ class Execution:
     worker: str
     """A name that no other thread of any process has."""
     random_password: Callable[[], str]
+    budget: CallBudget
+    """What all that work on the database share."""
     dry_run: bool = False
-    limit: CallLimit | None = None
     patience: Patience = Patience()
+    sleep: Callable[[float], None] = sleep
+    """Waits some seconds, where a revocation waits in place."""

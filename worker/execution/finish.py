@@ -55,7 +55,7 @@ def _record(run: Run, outcome: Outcome) -> None:
         row.updated_at, row.worker, row.lease_until = now, None, None
         _tell_groups(session, run, now)
         if row.state is JobState.DONE:
-            _end_pauses(session, row, now)
+            _end_pause(session, row, now)
 
 
 def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
@@ -119,9 +119,7 @@ def _tell_groups(session: Session, run: Run, now: datetime) -> None:
             jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)
 
 
-def _end_pauses(session: Session, row: JobRow, now: datetime) -> None:
-    """A job that came through shows that the host answers again, and one that made a mailbox that there is room."""
-    pauses.end(session, PauseKind.THROTTLED, now)
-    pauses.end(session, PauseKind.ACCOUNT, now)
+def _end_pause(session: Session, row: JobRow, now: datetime) -> None:
+    """A job that made a mailbox shows that there is room again."""
     if any(step["operation"] == Operation.CREATE_MAILBOX for step in row.plan or ()):
         pauses.end(session, PauseKind.CREATIONS, now)

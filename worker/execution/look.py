@@ -1,11 +1,13 @@
 """A look at a domain as the mail host shows it now, for whoever only wants to know. Two calls, and never a write."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from worker.execution.context import Execution
+from worker.execution.outcomes import heard_of
 from worker.mail import Address, Alias, Mailbox
-from worker.migadu import Call, NotFound, Outcome, aliases_of, mailboxes_of
-from worker.store import calls
+from worker.migadu import Call, FailureClass, NotFound, Outcome, aliases_of, mailboxes_of
+from worker.store.budget import Permit
+from worker.store.gate import Heard
 
 CALLS_OF_A_LOOK = 2
 
@@ -35,8 +37,7 @@ class Seen:
 def look_at(execution: Execution, domain: str) -> Seen:
     """Read a domain's mailboxes with their identities, and its aliases.
 
-    Takes its places in the call limit, and leaves the reserve alone. Raises UnknownMailDomain, MigaduError,
-    LimitReached.
+    Takes its calls from the budget, and leaves the reserve alone. Raises UnknownMailDomain, MigaduError, NoCallNow.
     """
     client = execution.connect(_OnlyLooking(execution))
     try:
@@ -56,22 +57,21 @@ def count_mailboxes(execution: Execution, domain: str) -> int:
 
 @dataclass(slots=True)
 class _OnlyLooking:
-    """Hooks that share the call limit with every worker and let no write pass."""
+    """Hooks that share the call budget with every worker and let no write pass."""
 
     execution: Execution
-    places: list[int] = field(default_factory=list)
+    permit: Permit | None = None
 
     def before(self, attempt: Call) -> None:
-        """Take a place in the call limit."""
+        """Take the right to make this call."""
         if attempt.is_write:
             raise WriteRefused(f"{attempt.operation} during a look")
-        if (limit := self.execution.limit) is not None:
-            with self.execution.database.write() as session:
-                self.places.append(calls.take(session, limit, kept=limit.reserve))
+        with self.execution.database.write() as session:
+            self.permit = self.execution.budget.take(session, is_revocation=False)
 
     def after(self, attempt: Call, outcome: Outcome) -> None:  # noqa: ARG002 - the hook's signature
-        """Say that the place's call was answered."""
-        if (limit := self.execution.limit) is not None:
-            with self.execution.database.write() as session:
-                calls.answered(session, self.places, limit)
-            self.places.clear()
+        """Say what came of it. A refused account is the looker's, who may have another key than the workers."""
+        assert self.permit is not None, "a call that was answered was let through"
+        heard = Heard.NOTHING if outcome.failure is FailureClass.ACCOUNT else heard_of(outcome)
+        with self.execution.database.write() as session:
+            self.execution.budget.answered(session, self.permit, heard)

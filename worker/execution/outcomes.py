@@ -1,17 +1,20 @@
-"""How a run ends: typed values instead of exceptions, and the table from failures to them."""
+"""How a run ends: typed values instead of exceptions, and what failures mean for the run and for everybody."""
 
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.migadu import AccountRefused, Full, MigaduError, Throttled, Unknown
-from worker.store.pauses import PauseKind
+from worker.migadu import FailureClass, MigaduError, Unknown
+from worker.migadu import Outcome as OutcomeOfCall
+from worker.store.gate import Closing, Heard, Refusal
 
-PAUSES: dict[type[MigaduError], PauseKind] = {
-    Throttled: PauseKind.THROTTLED,
-    AccountRefused: PauseKind.ACCOUNT,
-    Full: PauseKind.CREATIONS,
+_CLOSINGS = {
+    FailureClass.THROTTLED: (Closing.THROTTLED, "the mail host throttles"),
+    FailureClass.ACCOUNT: (Closing.ACCOUNT, "the mail host does not accept the account or its key"),
 }
-"""Failures that are nobody's fault: they pause every job alike, and burn no attempt of this one."""
+_SERVED = (None, FailureClass.ABSENT, FailureClass.REFUSED, FailureClass.FULL)
+_TOO_MANY_REQUESTS = 429
+_MOST_SPREAD = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,25 @@ def outcome_of(error: MigaduError) -> Outcome:
         # Look at once: if the write has arrived, reading back shows it, and only "absent" needs a second look.
         return Retry(str(error), look_at_once=True)
     return Retry(str(error), at_least=timedelta(seconds=error.retry_after_s or 0))
+
+
+def heard_of(outcome: OutcomeOfCall) -> Heard | Refusal:
+    """Return what a call says about the gate before the host.
+
+    A 429 is transient for its own call (`design.md` 4), and closes the gate for everybody all the same, because it asks
+    to be left alone by all of us. A 503 does not, even where it says when to come back: it speaks of that call.
+    """
+    if outcome.status == _TOO_MANY_REQUESTS:
+        closing, said = _CLOSINGS[FailureClass.THROTTLED]
+    elif outcome.failure in _CLOSINGS:
+        closing, said = _CLOSINGS[outcome.failure]
+    else:
+        return Heard.SERVED if outcome.failure in _SERVED else Heard.NOTHING
+    asked_for = None if outcome.retry_after_s is None else timedelta(seconds=outcome.retry_after_s)
+    return Refusal(closing, f"{said} (it answered {outcome.status})", asked_for)
+
+
+def spread(wait: timedelta) -> timedelta:
+    """Return a wait that is longer by chance, so that those who were told the same do not all come back at once."""
+    most = min(wait / 10 + timedelta(seconds=0.2), _MOST_SPREAD)
+    return wait + most * random.random()  # noqa: S311 - jitter, no secret

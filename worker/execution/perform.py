@@ -21,7 +21,7 @@ from worker.planning.plan import Plan
 from worker.planning.step import Operation, Step
 from worker.policy import Policy
 from worker.store import holds, jobs, steps
-from worker.store.calls import LimitReached
+from worker.store.budget import NoCallNow
 from worker.store.database import Session
 from worker.store.jobs import Lease
 from worker.store.states import StepState
@@ -115,7 +115,7 @@ def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
             _write(run, row.id, lambda _, known: steps.set_state(known, StepState.REFUSED, run.now, "it is gone"))
             raise
         ignored = ()  # what is to be deleted is not there: that was the goal
-    except LimitReached:
+    except NoCallNow:
         _write(run, row.id, lambda _, known: steps.set_state(known, StepState.INTENDED, run.now))
         raise
     except MigaduError as error:

@@ -1,7 +1,7 @@
 """Preview: the exact calls that would be made, found by the same rooms that would make them.
 
 Events are accepted, applied and planned in a transaction that is rolled back. The mail host is looked at before it
-begins, and nothing is written there; the database keeps nothing but the places that the look takes in the call limit.
+begins, and nothing is written there; the database keeps nothing but what the look takes from the call budget.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Preview:
 def preview(execution: Execution, intake: Intake, question: Question, policy_text: str | None = None) -> Preview:
     """Return what would be done, under the active policy or under the text of another one.
 
-    Raises NothingToPreviewBy, PolicyInvalid, EventsRefused, UnknownMailDomain, MigaduError, LimitReached.
+    Raises NothingToPreviewBy, PolicyInvalid, EventsRefused, UnknownMailDomain, MigaduError, NoCallNow.
     """
     if policy_text is None:
         policy_text = _active(execution)
@@ -167,7 +167,7 @@ def _plans(scene: Scene, person_ids: list[int], shared: set[Address]) -> list[Su
 def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:
     writes = sum(each.plan.cost for each in subjects if each.goes_ahead)
     reads = sum(each.reads for each in subjects) + (looks if subjects else 0)
-    limit = execution.limit
+    limit = execution.budget.limit
     # What is kept for revocations is not there for the others.
     per_window = (limit.calls - limit.reserve, limit.window.total_seconds()) if limit else None
     return Preview(tuple(subjects), notes, writes, reads, cost_s(writes + reads, per_window))

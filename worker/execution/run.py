@@ -1,6 +1,6 @@
 """Run: claim the most urgent due job, take its subject towards what is desired, and record how it ended."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
 import structlog
@@ -9,21 +9,23 @@ from worker.execution.collisions import look_around
 from worker.execution.context import LEASE, Execution
 from worker.execution.domain import run_domain
 from worker.execution.finish import finish
-from worker.execution.outcomes import PAUSES, Outcome, Parked, Retry, Waiting, outcome_of
+from worker.execution.outcomes import Outcome, Parked, Retry, Waiting, outcome_of, spread
 from worker.execution.perform import Run
 from worker.execution.person import run_person
 from worker.execution.recorder import Recorder
 from worker.execution.shared import run_shared
-from worker.migadu import MigaduError, NotFound, Refused
+from worker.migadu import AccountRefused, Full, MigaduError, NotFound, Refused, Throttled
 from worker.planning.urgency import Urgency
-from worker.store import calls, jobs, pauses
-from worker.store.calls import CallLimit, LimitReached
-from worker.store.database import DatabaseBusy, Session
+from worker.store import jobs, pauses
+from worker.store.budget import NoCallNow, Room
+from worker.store.database import DatabaseBusy
 from worker.store.jobs import LeaseLost, SubjectKind
 from worker.store.pauses import PauseKind
 
 _log = structlog.get_logger(__name__)
 _MOMENT = timedelta(seconds=1)
+_LEAST_URGENT = {Room.NOBODY: None, Room.REVOCATIONS: Urgency.REVOCATION, Room.EVERYBODY: Urgency.DRIFT}
+"""What may be claimed, by the room that there is in the call budget."""
 
 
 def run_next(execution: Execution) -> bool:
@@ -32,12 +34,10 @@ def run_next(execution: Execution) -> bool:
     with execution.database.read() as session:
         if not jobs.due_count(session, now, at_most=1):
             return False  # most bells ring for work that is done; on SQLite asking so waits for no writer
+        urgency = _LEAST_URGENT[execution.budget.room(session)]
+    if urgency is None:
+        return False
     with execution.database.write() as session:
-        if _all_calls_paused(session, now):
-            return False
-        urgency = _least_urgent_now(session, execution.limit)
-        if urgency is None:
-            return False
         lease = jobs.claim(session, worker=execution.worker, lease=LEASE, now=now, least_urgent=urgency)
     if lease is None:
         return False
@@ -50,28 +50,14 @@ def run_next(execution: Execution) -> bool:
     return True
 
 
-def _all_calls_paused(session: Session, now: datetime) -> bool:
-    return any(pauses.until(session, kind, now) for kind in (PauseKind.THROTTLED, PauseKind.ACCOUNT))
-
-
-def _least_urgent_now(session: Session, limit: CallLimit | None) -> Urgency | None:
-    """Ask the call limit before claiming: what may run now; None if not even a revocation."""
-    free = calls.free(session, limit) if limit else None
-    if limit is None or free is None or free > limit.reserve:
-        return Urgency.DRIFT
-    return Urgency.REVOCATION if free else None
-
-
 def _outcome(run: Run) -> Outcome:
     """Run the lane, and turn whatever happens into an outcome: the one place where any exception is caught."""
     try:
         return _look_twice(run)
     except MigaduError as error:
-        if (kind := PAUSES.get(type(error))) is not None:
-            return _pause(run, kind, error)
-        return outcome_of(error)
-    except LimitReached as reached:
-        return Waiting(run.now + reached.wait, "the call limit is reached")
+        return _after(run, error)
+    except NoCallNow as refused:
+        return Waiting(run.now + spread(refused.wait), str(refused))
     except LeaseLost:
         raise
     except DatabaseBusy:
@@ -105,9 +91,27 @@ def _dispatch(run: Run) -> Outcome:
             assert_never(run.lease.subject.kind)
 
 
-def _pause(run: Run, kind: PauseKind, error: MigaduError) -> Waiting:
+def _after(run: Run, error: MigaduError) -> Outcome:
+    match error:
+        case Full():
+            return _without_creations(run, error)
+        case Throttled() | AccountRefused():
+            return _until_the_gate_opens(run, error)
+        case _:
+            return outcome_of(error)
+
+
+def _without_creations(run: Run, error: Full) -> Waiting:
+    """Pause creations, which is nobody's fault and burns no attempt of this job; everything else goes on."""
     at_least = timedelta(seconds=error.retry_after_s) if error.retry_after_s else None
     with run.execution.database.write() as session:
-        until = pauses.pause(session, kind, str(error), run.now, at_least)
-    _log.warning("the mail host is left alone", pause=kind.value, until=until.isoformat(), reason=str(error))
+        until = pauses.pause(session, PauseKind.CREATIONS, str(error), run.now, at_least)
+    _log.warning("no mailbox is made for a while", until=until.isoformat(), reason=str(error))
     return Waiting(until, str(error))
+
+
+def _until_the_gate_opens(run: Run, error: MigaduError) -> Waiting:
+    """Wait with everybody: the recorder has closed the gate. It is nobody's fault and burns no attempt of this job."""
+    with run.execution.database.read() as session:
+        closed_for = run.execution.budget.closed_for(session)
+    return Waiting(run.now + spread(closed_for), str(error))

@@ -1,21 +1,60 @@
-"""The call limit: places in a rolling window that all threads, processes and machines of a deployment share.
+"""The shared call budget: who may call the mail host now, and when the others may come back.
 
-A place counts from before the request until its answer plus the window, so the host never receives more than the limit
-in any window, whatever the latency. Goes by the database's clock.
+All threads, processes and machines on one database share it. Two things are in the way of a call: the limit, kept by
+``slots``, and the gate, which ``gate`` closes for everybody when the host throttles or refuses the account. Both go by
+the database's clock. A process takes the slots that are there, whatever its own settings; the process that started last
+has fitted their number. While the limit is off calls are not counted, and turned on it begins from nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import assert_never
 
-from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from worker.store import gate, slots
 from worker.store.database import database_now
-from worker.store.tables import CallRow
+from worker.store.gate import ClosedGate, Heard, Refusal
+from worker.store.slots import Slot
 
-_LONGEST_CALL = timedelta(seconds=45)
-"""A place whose worker died counts as if its call had taken this long; beyond any call's deadline."""
+_MOMENT = timedelta(milliseconds=100)
+"""When to come back where a slot or a probe was just lost to somebody else."""
+_PROBE_TAKES = timedelta(seconds=2)
+"""When to come back where a probe is under way; calls take less than a second (`migadu-behaviour.md` 2.11)."""
+
+
+class NoCallNow(RuntimeError):
+    """No call may be made now; ``wait`` says in how long it makes sense to ask again.
+
+    NoCallNow
+    ├── LimitReached    every slot is busy
+    └── GateClosed      the mail host is left alone
+    """
+
+    def __init__(self, sentence: str, wait: timedelta) -> None:
+        super().__init__(sentence)
+        self.wait = max(wait, _MOMENT)
+
+
+class LimitReached(NoCallNow):
+    """The call limit is reached; ``wait`` ends when the next slot becomes free."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("the call limit is reached", wait)
+
+
+class GateClosed(NoCallNow):
+    """The mail host throttles or refuses the account, so it is left alone, but for a probe from time to time."""
+
+    def __init__(self, closed: ClosedGate, now: datetime) -> None:
+        if closed.until > now:
+            until = f"{closed.until:%H:%M:%S} UTC"
+            super().__init__(f"the mail host is left alone until {until}: {closed.reason}", closed.until - now)
+        else:
+            super().__init__(f"the mail host is being probed: {closed.reason}", _PROBE_TAKES)
+        self.closing = closed.closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,45 +66,112 @@ class CallLimit:
     reserve: int
 
 
-class LimitReached(RuntimeError):
-    """No call may be made now; ``wait`` says in how long the next place becomes free."""
+class Room(Enum):
+    """For whom there is room in the budget."""
 
-    def __init__(self, wait: timedelta) -> None:
-        super().__init__("the call limit is reached")
-        self.wait = wait
-
-
-def free(session: Session, limit: CallLimit) -> int:
-    """Return how many places are free now, without taking one."""
-    return max(limit.calls - _counted(session, database_now(session)), 0)
+    NOBODY = auto()
+    REVOCATIONS = auto()
+    EVERYBODY = auto()
 
 
-def take(session: Session, limit: CallLimit, *, kept: int) -> int:
-    """Take a place for one request, leaving ``kept`` to others, and return its id. Raises LimitReached."""
-    _lock(session)
-    now = database_now(session)
-    if _counted(session, now) >= limit.calls - kept:
-        frees_at = session.scalar(select(func.min(CallRow.counts_until)).where(CallRow.counts_until > now)) or now
-        raise LimitReached(max(frees_at - now, timedelta(seconds=1)))
-    session.execute(delete(CallRow).where(CallRow.counts_until <= now))
-    row = CallRow(taken_at=now, counts_until=now + _LONGEST_CALL + limit.window)
-    session.add(row)
-    session.flush()
-    return row.id
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to make one call, once."""
+
+    taken_at: datetime
+    slot: Slot | None
+    """None where there is no limit."""
+    is_probe: bool
+    """What comes of this call decides about the gate."""
 
 
-def answered(session: Session, places: Sequence[int], limit: CallLimit) -> None:
-    """Note that these requests were answered: their places count for one more window."""
-    if places:
-        until = database_now(session) + limit.window
-        session.execute(update(CallRow).where(CallRow.id.in_(places)).values(counts_until=until))
+@dataclass(frozen=True, slots=True)
+class CallBudget:
+    """The budget of a deployment. Every method works within the caller's transaction, and none makes it wait."""
 
+    limit: CallLimit | None = None
+    clock: Callable[[Session], datetime] = database_now
 
-def _counted(session: Session, now: datetime) -> int:
-    return session.scalars(select(func.count()).where(CallRow.counts_until > now)).one()
+    def begin(self, session: Session) -> None:
+        """Do what a worker does when it starts: fit the slots to the limit, and have a refused account tried again."""
+        gate.probe_account_now(session, self.clock(session))
+        if self.limit is not None:
+            slots.fit(session, calls=self.limit.calls, reserve=self.limit.reserve, clock=self.clock)
 
+    def room(self, session: Session) -> Room:
+        """Return for whom there is room now, without taking any of it. Reads a few index entries, and locks nothing."""
+        now = self.clock(session)
+        closed = gate.closed(session)
+        if closed is not None and closed.shut_until(now):
+            return Room.NOBODY
+        if self.limit is None:
+            return Room.EVERYBODY
+        common, kept = slots.free(session, now - self.limit.window)
+        if common or not (kept or slots.any_made(session)):
+            return Room.EVERYBODY
+        return Room.REVOCATIONS if kept else Room.NOBODY
 
-def _lock(session: Session) -> None:
-    # SQLite's writing transactions exclude each other anyway.
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.calls'))"))
+    def take(self, session: Session, *, is_revocation: bool) -> Permit:
+        """Take the right to make one call; send it only once that is committed. Raises LimitReached, GateClosed.
+
+        Raising leaves everything as it was, so the caller may commit what else it did.
+        """
+        now = self.clock(session)
+        closed = gate.closed(session)
+        if closed is None:
+            return Permit(now, self._slot(session, now, is_revocation=is_revocation), is_probe=False)
+        if closed.shut_until(now):
+            raise GateClosed(closed, now)
+        with session.begin_nested():  # a probe without a slot is none
+            if not gate.begin_probe(session, now):
+                raise GateClosed(closed, now)
+            return Permit(now, self._slot(session, now, is_revocation=is_revocation), is_probe=True)
+
+    def answered(self, session: Session, permit: Permit, heard: Heard | Refusal) -> datetime | None:
+        """Note what came of a call. Returns until when the gate is closed by it.
+
+        Only a probe opens the gate: what else is served was sent before it was closed.
+        """
+        now = self.clock(session)
+        if permit.slot is not None:
+            slots.answered(session, permit.slot, now)
+        match heard:
+            case Refusal():
+                return gate.close(session, heard, now, probe_sent_at=permit.taken_at if permit.is_probe else None)
+            case Heard.SERVED:
+                if permit.is_probe:
+                    gate.probe_served(session, permit.taken_at)
+            case Heard.NOTHING:
+                if permit.is_probe:
+                    gate.probe_unheard(session, permit.taken_at, now)
+            case _:
+                assert_never(heard)
+        return None
+
+    def closed_for(self, session: Session) -> timedelta:
+        """Return how long the gate will let nobody through."""
+        now = self.clock(session)
+        closed = gate.closed(session)
+        return ((closed.shut_until(now) if closed else None) or now) - now
+
+    def _slot(self, session: Session, now: datetime, *, is_revocation: bool) -> Slot | None:
+        """Take a slot, of those that are kept only for a revocation and where there is no other."""
+        if self.limit is None:
+            return None
+        parts = (False, True) if is_revocation else (False,)
+        found = self._free_slot(session, now, self.limit, parts)
+        if found is None and not slots.any_made(session):
+            slots.fit(session, calls=self.limit.calls, reserve=self.limit.reserve, clock=self.clock)
+            found = self._free_slot(session, now, self.limit, parts)
+        if found is None:
+            raise LimitReached(self._wait(session, now, self.limit, parts))
+        return found
+
+    def _free_slot(self, session: Session, now: datetime, limit: CallLimit, parts: tuple[bool, ...]) -> Slot | None:
+        taken = (slots.take(session, kept=kept, free_since=now - limit.window, now=now) for kept in parts)
+        return next((slot for slot in taken if slot is not None), None)
+
+    def _wait(self, session: Session, now: datetime, limit: CallLimit, parts: tuple[bool, ...]) -> timedelta:
+        """Return in how long a slot will be free, if those under way are answered in a moment."""
+        ends = (slots.busy_until(session, kept=kept) for kept in parts)
+        return min((end for end in ends if end is not None and end < now), default=now) + limit.window - now

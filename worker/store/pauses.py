@@ -1,4 +1,4 @@
-"""Queries over pauses: reasons for which the mail host is left alone for a while, by every worker."""
+"""Queries over pauses: what is not asked of the mail host for a while, by any worker. All calls alike: see ``gate``."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,23 +8,15 @@ from sqlalchemy.orm import Session
 
 from worker.store.tables import PauseRow
 
+_FIRST, _LONGEST = timedelta(minutes=15), timedelta(hours=6)
+_HIGHEST_POWER = 16
+
 
 class PauseKind(StrEnum):
     """What is paused."""
 
-    THROTTLED = "throttled"
-    """All calls: the host's proxy refuses them."""
-    ACCOUNT = "account"
-    """All calls: credentials or account are refused."""
     CREATIONS = "creations"
     """Creations only: the plan's limit is reached."""
-
-
-_FIRST_AND_LONGEST: dict[PauseKind, tuple[timedelta, timedelta]] = {
-    PauseKind.THROTTLED: (timedelta(minutes=2), timedelta(minutes=30)),  # the host's window is two minutes (2.8)
-    PauseKind.ACCOUNT: (timedelta(minutes=1), timedelta(minutes=30)),
-    PauseKind.CREATIONS: (timedelta(minutes=15), timedelta(hours=6)),
-}
 
 
 def pause(session: Session, kind: PauseKind, reason: str, now: datetime, at_least: timedelta | None) -> datetime:
@@ -34,9 +26,8 @@ def pause(session: Session, kind: PauseKind, reason: str, now: datetime, at_leas
         row = PauseRow(kind=kind, since=now, until=now, pauses=0, reason=reason)
         session.add(row)
     if row.until <= now:  # several workers may meet the same refusal: it is one pause, not several
-        first, longest = _FIRST_AND_LONGEST[kind]
-        row.until = now + max(min(first * 2**row.pauses, longest), at_least or timedelta(0))
-        row.pauses, row.reason = min(row.pauses + 1, 16), reason
+        row.until = now + max(min(_FIRST * 2**row.pauses, _LONGEST), at_least or timedelta(0))
+        row.pauses, row.reason = min(row.pauses + 1, _HIGHEST_POWER), reason
     session.flush()
     return row.until
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from worker.planning.urgency import Urgency
 from worker.roster import Person, profile
-from worker.store import addresses, events, jobs, pauses, people, steps, workers
+from worker.store import addresses, events, gate, jobs, pauses, people, steps, workers
 from worker.store.addresses import Role
-from worker.store.database import Session
+from worker.store.database import Session, database_now
 from worker.store.figures import read_figures
+from worker.store.gate import ClosedGate
 from worker.store.holds import Hold, list_holds
 from worker.store.jobs import JobFilter, Subject, SubjectKind
 from worker.store.policies import active_policy
@@ -208,7 +209,7 @@ def status_object(session: Session, now: datetime, *, schema: str | None) -> Jso
             {"source": each.source, "subject": each.subject, "why": why} for each, why in unmatched
         ],
         "behindS": max((now - due_since).total_seconds(), 0.0) if due_since else 0.0,
-        "pauses": [_pause(row, now) for row in pauses.all_of(session)],
+        "pauses": _pauses(session, now),
         "openHolds": [str(hold.id) for hold in list_holds(session)],
         "workers": [{"name": name, "seenAt": instant(seen_at)} for name, seen_at in workers.alive(session)],
         "policy": policy[0] if policy else None,
@@ -224,6 +225,25 @@ def _primary(held: Sequence[AddressRow]) -> str | None:
     return next((row.address for row in held if row.role == Role.PRIMARY), None)
 
 
+def _pauses(session: Session, now: datetime) -> list[JsonObject]:
+    """Show what the mail host is not asked for a while: everything, where the gate is closed, or creations."""
+    closed = gate.closed(session)
+    closings = [_closing(closed, database_now(session))] if closed is not None else []
+    return closings + [_pause(row, now) for row in pauses.all_of(session)]
+
+
+def _closing(closed: ClosedGate, now: datetime) -> JsonObject:
+    """Show a closed gate; beyond ``until`` it is as closed as before, but for a probe."""
+    return {
+        "kind": closed.closing.value,
+        "active": True,
+        "since": instant(closed.since),
+        "until": instant(closed.until),
+        "probing": closed.is_probed(now),
+        "reason": closed.reason,
+    }
+
+
 def _pause(row: PauseRow, now: datetime) -> JsonObject:
     """Show a pause; one that is over stays until the first success after it."""
     return {
@@ -231,6 +251,7 @@ def _pause(row: PauseRow, now: datetime) -> JsonObject:
         "active": row.until > now,
         "since": instant(row.since),
         "until": instant(row.until),
+        "probing": False,
         "reason": row.reason,
     }
 
