@@ -107,7 +107,7 @@ class CallBudget:
         if self.limit is None:
             return Room.EVERYBODY
         common, kept = slots.free(session, now - self.limit.window)
-        if common or not (kept or slots.any_made(session)):
+        if common or self._is_unfitted(session):
             return Room.EVERYBODY
         return Room.REVOCATIONS if kept else Room.NOBODY
 
@@ -160,12 +160,16 @@ class CallBudget:
             return None
         parts = (False, True) if is_revocation else (False,)
         found = self._free_slot(session, now, self.limit, parts)
-        if found is None and not slots.any_made(session):
+        if found is None and self._is_unfitted(session):
             slots.fit(session, calls=self.limit.calls, reserve=self.limit.reserve, clock=self.clock)
             found = self._free_slot(session, now, self.limit, parts)
         if found is None:
             raise LimitReached(self._wait(session, now, self.limit, parts))
         return found
+
+    def _is_unfitted(self, session: Session) -> bool:
+        """Tell whether slots were never made: not all are kept, so there is one that is not."""
+        return slots.busy_until(session, kept=False) is None
 
     def _free_slot(self, session: Session, now: datetime, limit: CallLimit, parts: tuple[bool, ...]) -> Slot | None:
         taken = (slots.take(session, kept=kept, free_since=now - limit.window, now=now) for kept in parts)

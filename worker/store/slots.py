@@ -73,14 +73,9 @@ def free(session: Session, free_since: datetime) -> tuple[bool, bool]:
 
 
 def busy_until(session: Session, *, kept: bool) -> datetime | None:
-    """Return since when the slot has been free, or until when it is busy, that is free first; None without slots."""
+    """Return until when the slot was or is busy that is free first; None where there is none."""
     part = SlotRow.kept if kept else not_(SlotRow.kept)
     return session.scalar(select(func.min(SlotRow.busy_until)).where(part))
-
-
-def any_made(session: Session) -> bool:
-    """Return whether slots were ever made in this database."""
-    return bool(session.scalar(select(exists().where(SlotRow.id.is_not(None)))))
 
 
 def fit(session: Session, *, calls: int, reserve: int, clock: Callable[[Session], datetime]) -> None:
