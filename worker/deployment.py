@@ -94,7 +94,9 @@ class Deployment:
         policy = self.activate_policy()
         retry_parked(self.intake)
         with self.database.write() as session:
-            self.budget.begin(session)
+            self.budget.fit(session)
+        with self.database.write() as session:
+            self.budget.retry_account(session)
         return policy
 
     def activate_policy(self) -> Policy:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.integration.counter import NOON
+from worker.store import gate
 from worker.store.budget import CallBudget, CallLimit, NoCallNow, Permit, Room
 from worker.store.database import Session
 from worker.store.gate import Closing, Heard, Refusal
@@ -93,7 +94,7 @@ class Callers:
         limit = CallLimit(calls, timedelta(milliseconds=self.story.window_ms), reserve)
         self.budget = CallBudget(limit, clock=lambda _: NOON + timedelta(milliseconds=self.now_ms))
         self.calls = calls
-        self.budget.begin(self.session)
+        self.budget.fit(self.session)
 
     def _ask(self, caller: int) -> None:
         try:
@@ -129,6 +130,8 @@ class Callers:
             self._shut_ms = max(self._shut_ms, (until - NOON) // timedelta(milliseconds=1))
         if permit.is_probe:
             self._probe_ms = None
+            if gate.closed(self.session) is None:
+                self._shut_ms = 0  # also where a refusal from before had made the pause longer
         self._at(self.now_ms, "ask", caller)
 
     def _check_gate(self, permit: Permit) -> None:

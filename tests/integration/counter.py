@@ -29,7 +29,9 @@ class Counter:
         limit = None if calls is None else CallLimit(calls, WINDOW, reserve)
         self.budget = CallBudget(limit, clock=lambda _: self.now)
         with self.database.write() as session:
-            self.budget.begin(session)
+            self.budget.fit(session)
+        with self.database.write() as session:
+            self.budget.retry_account(session)
 
     def wait(self, for_: timedelta) -> None:
         """Move the clock."""

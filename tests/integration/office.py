@@ -111,7 +111,7 @@ class Office:
         """Begin to work with a call limit."""
         self.execution = replace(self.execution, budget=self.budget(limit))
         with self.database.write() as session:
-            self.execution.budget.begin(session)
+            self.execution.budget.fit(session)
 
     # What happens to people.
 

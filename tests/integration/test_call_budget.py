@@ -250,7 +250,7 @@ def test_workers_that_start_at_once_fit_the_slots_once(database: Database) -> No
         together.wait(timeout=10)
         for _ in range(5):
             with database.write() as session:
-                budget.begin(session)
+                budget.fit(session)
             _taken(counter)
 
     with ThreadPoolExecutor(8) as pool:

@@ -28,7 +28,18 @@ stories = st.builds(
     lasts_ms=st.just(200_000),
     most_calls=st.just(60),
 )
-SEARCH = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+changes_in_a_row = st.builds(
+    Story,
+    calls=st.integers(4, 8),
+    reserve=st.just(0),
+    window_ms=st.integers(5000, 20_000),
+    callers=st.just(8),
+    latency_ms=st.sampled_from([(0, 0), (0, 1000), (0, 29_000)]),
+    changes=st.lists(st.tuples(st.integers(0, 15_000), st.integers(1, 8), st.just(0)), min_size=1, max_size=4),
+    lasts_ms=st.just(80_000),
+    most_calls=st.just(60),
+)
+SEARCH = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def _simulated(database: Database, story: Story, seed: int = 1) -> Callers:
@@ -40,7 +51,7 @@ def _simulated(database: Database, story: Story, seed: int = 1) -> Callers:
             session.rollback()
 
 
-@given(story=stories, seed=st.integers(0, 1_000_000), data=st.data())
+@given(story=stories | changes_in_a_row, seed=st.integers(0, 1_000_000), data=st.data())
 @SEARCH
 def test_no_window_ever_holds_more_than_the_limit(database: Database, story: Story, seed: int, data) -> None:
     """Whatever the latencies, deaths, throttles and changes of the limit, no call is one too many in its window."""

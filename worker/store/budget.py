@@ -87,14 +87,17 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class CallBudget:
-    """The budget of a deployment. Every method works within the caller's transaction, and none makes it wait."""
+    """The budget of a deployment. Every method works within the caller's transaction."""
 
     limit: CallLimit | None = None
     clock: Callable[[Session], datetime] = database_now
 
-    def begin(self, session: Session) -> None:
-        """Do what a worker does when it starts: fit the slots to the limit, and have a refused account tried again."""
+    def retry_account(self, session: Session) -> None:
+        """Let an account that was refused be probed at once: whoever starts a worker may have brought a new key."""
         gate.probe_account_now(session, self.clock(session))
+
+    def fit(self, session: Session) -> None:
+        """Fit the slots to the limit, in a transaction of its own: it waits for calls that are being taken."""
         if self.limit is not None:
             slots.fit(session, calls=self.limit.calls, reserve=self.limit.reserve, clock=self.clock)
 
@@ -161,7 +164,7 @@ class CallBudget:
         parts = (False, True) if is_revocation else (False,)
         found = self._free_slot(session, now, self.limit, parts)
         if found is None and self._is_unfitted(session):
-            slots.fit(session, calls=self.limit.calls, reserve=self.limit.reserve, clock=self.clock)
+            slots.make_first(session, calls=self.limit.calls, reserve=self.limit.reserve)
             found = self._free_slot(session, now, self.limit, parts)
         if found is None:
             raise LimitReached(self._wait(session, now, self.limit, parts))

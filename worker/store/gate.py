@@ -132,7 +132,7 @@ def close(session: Session, refusal: Refusal, now: datetime, *, probe_sent_at: d
 
 
 def probe_account_now(session: Session, now: datetime) -> None:
-    """Let an account's refusal be probed at once: whoever starts may bring new credentials."""
+    """Let a refused account be probed now."""
     session.execute(
         update(GateRow)
         .where(GateRow.kind == Closing.ACCOUNT, GateRow.until > now)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, not_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worker.store.tables import SlotRow
@@ -78,6 +79,17 @@ def busy_until(session: Session, *, kept: bool) -> datetime | None:
     return session.scalar(select(func.min(SlotRow.busy_until)).where(part))
 
 
+def make_first(session: Session, *, calls: int, reserve: int) -> None:
+    """Make the first slots that there ever are, free at once. Whoever else does so at this moment makes the same.
+
+    It takes no lock, because whoever finds that there are none has tried to take one and so holds a lock already that
+    a stronger one would wait for.
+    """
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    rows = [{"id": id_, "kept": id_ <= reserve, "busy_until": _LONG_AGO, "takings": 0} for id_ in range(1, calls + 1)]
+    session.execute(dialect.insert(SlotRow).on_conflict_do_nothing(), rows)
+
+
 def fit(session: Session, *, calls: int, reserve: int, clock: Callable[[Session], datetime]) -> None:
     """Make as many slots as the limit has calls, of which ``reserve`` are kept. Idempotent; one at a time.
 
@@ -89,11 +101,13 @@ def fit(session: Session, *, calls: int, reserve: int, clock: Callable[[Session]
         return
     _lock(session)
     there, _ = _counted(session)
-    if there > calls:
+    if there == 0:
+        make_first(session, calls=calls, reserve=reserve)
+    elif there > calls:
         _remove_all_but(session, calls)
     elif there < calls:
         # The clock is asked behind the lock: until now others may have taken slots.
-        _add(session, calls - there, busy_until=clock(session) + LONGEST_CALL if there else _LONG_AGO)
+        _add(session, calls - there, busy_until=clock(session) + LONGEST_CALL)
     _keep(session, reserve)
 
 
@@ -121,7 +135,9 @@ def _remove_all_but(session: Session, number: int) -> None:
 
 
 def _add(session: Session, number: int, *, busy_until: datetime) -> None:
-    session.execute(insert(SlotRow), [{"kept": False, "busy_until": busy_until, "takings": 0}] * number)
+    last = session.scalars(select(func.max(SlotRow.id))).one()
+    rows = [{"id": last + n, "kept": False, "busy_until": busy_until, "takings": 0} for n in range(1, number + 1)]
+    session.execute(insert(SlotRow), rows)
 
 
 def _keep(session: Session, reserve: int) -> None:
