@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, func, select, text
 
 from tests.integration.counter import MINUTE, NOON, SECOND, WINDOW, Counter
 from tests.integration.office import ON_POSTGRESQL
-from worker.execution import CALL_DEADLINE
+from worker.migadu import CALL_DEADLINE
 from worker.store.budget import CallBudget, CallLimit, LimitReached, Permit, Room
 from worker.store.database import Database, Session, database_now
 from worker.store.slots import LONGEST_CALL
