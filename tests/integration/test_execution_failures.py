@@ -1,6 +1,7 @@
 """What goes wrong at the mail host: what is paused, repeated, read back, parked, and never done twice."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +11,9 @@ import httpx
 import pytest
 
 from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, USER, Office
-from worker.execution import sweep_once
-from worker.migadu import Hooks, MigaduClient
+from worker.execution import run_next, sweep_once
+from worker.execution.look import look_at
+from worker.migadu import AccountRefused, Hooks, MigaduClient
 from worker.sandbox import RunningSandbox
 from worker.store.budget import CallLimit
 from worker.store.database import Database
@@ -19,13 +21,15 @@ from worker.store.states import JobState
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+_Failure = Exception | httpx.Response
 NOBODY = "http://127.0.0.1:9/v1"  # the discard port: connections are refused
 
 
 class _Wire(httpx.BaseTransport):
     """A wire to the real sandbox that fails for some requests, before or after they arrive."""
 
-    def __init__(self, method: str, failure: Exception, *, times: int, arrives: bool, path: str = "") -> None:
+    def __init__(self, method: str, failure: _Failure, *, times: int, arrives: bool, path: str = "") -> None:
         self._method, self._path, self._failure = method, path, failure
         self._left, self._arrives = times, arrives
         self._real = httpx.HTTPTransport()
@@ -36,6 +40,8 @@ class _Wire(httpx.BaseTransport):
             self._left -= 1
             if self._arrives:
                 self._real.handle_request(request).read()
+            if isinstance(self._failure, httpx.Response):
+                return self._failure
             raise self._failure
         return self._real.handle_request(request)
 
@@ -49,7 +55,7 @@ def break_wire(office: Office) -> Iterator[object]:
     """Make the next requests of a method fail with an exception, after they arrived at the host or without."""
     with closing(_Opened()) as opened:
 
-        def broken(method: str, failure: Exception, *, times: int = 1, arrives: bool = False, path: str = "") -> None:
+        def broken(method: str, failure: _Failure, *, times: int = 1, arrives: bool = False, path: str = "") -> None:
             client = httpx.Client(transport=_Wire(method, failure, times=times, arrives=arrives, path=path))
             opened.clients.append(client)
 
@@ -177,6 +183,99 @@ def test_step_that_met_the_limit_was_not_sent(office: Office) -> None:
 
     assert office.ledger()[-1] == ("block-mailbox", "confirmed")
     assert office.calls("PUT") == [("PUT", "mailboxes/ada.lovelace")]
+
+
+def test_revocation_waits_in_place_for_a_slot(office: Office) -> None:
+    """Where the next slot is free in a moment, a departure waits for it within its run instead of coming back."""
+    office.employ("Ada Lovelace")
+    office.limited(CallLimit(calls=1, window=3 * SECOND, reserve=0))
+    began_at = office.clock.now()
+    office.tell("left", "E1")
+    office.apply_all()
+
+    run_next(office.execution)
+
+    assert office.outstanding() == []
+    assert not office.doors("ada.lovelace")["send"]
+    assert 3 * SECOND <= office.clock.now() - began_at <= 5 * SECOND
+
+
+@pytest.mark.parametrize(("event", "window"), [("left", 30), ("renamed", 3)], ids=["too long", "no revocation"])
+def test_nobody_waits_in_place_for_long_or_without_need(office: Office, event: str, window: int) -> None:
+    """A revocation that would wait longer than five seconds, and any other job, comes back when it was told."""
+    office.employ("Ada Lovelace")
+    office.limited(CallLimit(calls=1, window=window * SECOND, reserve=0))
+    began_at = office.clock.now()
+    office.tell(event, "E1", **({"givenName": "Augusta"} if event == "renamed" else {}))
+    office.apply_all()
+
+    run_next(office.execution)
+
+    assert office.clock.now() == began_at
+    assert office.outstanding() == [("person", "waiting", "the call limit is reached")]
+    assert window * SECOND <= office.job_of(1).run_at - began_at <= (window + 1) * SECOND
+
+
+def test_too_many_requests_stop_everybody_for_as_long_as_the_host_asks(office: Office, break_wire) -> None:
+    """A 429 with Retry-After is one call; until the time is over nobody else makes one, and then one probes."""
+    office.employ("Ada Lovelace", "Grace Hopper", "Alan Turing")
+    break_wire("GET", httpx.Response(429, headers={"Retry-After": "60"}))
+    before = len(office.attempts())
+    for number in (1, 2, 3):
+        office.tell("left", f"E{number}")
+    office.drain()
+    office.move(50 * SECOND)
+    office.drain()
+    assert [attempt.status for attempt in office.attempts()[before:]] == [429]
+
+    office.move(MINUTE)
+    office.drain()
+
+    assert not any(office.doors(name)["send"] for name in ("ada.lovelace", "grace.hopper", "alan.turing"))
+    assert office.outstanding() == []
+
+
+def test_busy_host_stops_nobody_else(office: Office, break_wire) -> None:
+    """A 503 speaks of its own call, even with Retry-After: the others go on."""
+    office.employ("Ada Lovelace", "Grace Hopper")
+    break_wire("GET", httpx.Response(503, headers={"Retry-After": "60"}), path="ada.lovelace", times=9)
+    office.tell("left", "E1")
+    office.tell("left", "E2")
+    office.drain()
+
+    assert not office.doors("grace.hopper")["send"]
+    assert office.job_of(1).run_at >= office.clock.now() + MINUTE
+
+
+def test_refused_account_is_probed_by_one_with_growing_pauses(office: Office) -> None:
+    """While the key is wrong, eight workers make one call after one minute, after two more, after four more."""
+    office.employ("Ada Lovelace")
+    office.key = "wrong"
+    for number in range(2, 12):
+        office.join(f"E{number}", f"Grace {'ABCDEFGHIJKLM'[number]}")
+    office.apply_all()
+    before = len(office.calls())
+    workers = [office.colleague(f"w{number}") for number in range(8)]
+    for minutes in (0, 1, 2, 4):
+        office.move(minutes * MINUTE)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(office.run_all, workers))
+
+    assert len(office.calls()) - before <= 8 + 3  # at first all may be under way, then one each time
+    assert {job.failures for job in office.jobs()} == {0}
+
+
+def test_look_with_a_wrong_key_closes_nothing(office: Office) -> None:
+    """Whoever looks from the command line may have another key than the workers, and must not stop them."""
+    office.employ("Ada Lovelace")
+    office.key = "wrong"
+    with pytest.raises(AccountRefused):
+        look_at(office.execution, "example.org")
+    office.key = KEY
+    office.tell("left", "E1")
+    office.drain()
+
+    assert not office.doors("ada.lovelace")["send"]
 
 
 def test_host_that_is_down_is_tried_with_growing_pauses_and_then_left_to_a_person(office: Office) -> None:

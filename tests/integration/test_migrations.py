@@ -5,7 +5,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import Any
@@ -16,11 +16,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Column, Enum, Inspector, inspect, select, text
+from sqlalchemy import JSON, Column, Enum, Inspector, bindparam, func, inspect, literal_column, select, text
 
-from worker.store import schema
-from worker.store.database import Database
-from worker.store.tables import Base, Instant
+from worker.store import gate, schema
+from worker.store.budget import CallBudget, CallLimit, Room
+from worker.store.database import Database, database_now
+from worker.store.tables import Base, Instant, SlotRow
 
 CHECKOUT = Path(__file__).parents[2]
 UPGRADE = "import sys; from worker.store import schema; schema.upgrade(sys.argv[1]); print(schema.__file__)"
@@ -247,3 +248,81 @@ def run_python(code: str, *arguments: str, cwd: Path, path: Path | None = None) 
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+CALLS_BEFORE = "insert into calls (taken_at, counts_until) values (:now, :now), (:now, :until)"
+PAUSES_BEFORE = """
+insert into pauses (kind, since, until, pauses, reason)
+values ('throttled', :now, :until, 3, 'r'), ('creations', :now, :until, 1, 'full')
+"""
+
+
+def test_calls_of_a_moment_ago_make_the_first_window_wait(database_url: str) -> None:
+    """Where calls still count at the upgrade, the worker that starts then lets none through for a window."""
+    budget = CallBudget(CallLimit(5, timedelta(minutes=2), 1))
+    with closing(Database(database_url)) as database:
+        command.upgrade(alembic(database_url), "001_roster_and_jobs")
+        _execute_with_times(database, CALLS_BEFORE)
+        command.upgrade(alembic(database_url), "head")
+        with database.write() as session:
+            budget.fit(session)
+            assert budget.room(session) is Room.NOBODY
+            assert session.scalars(select(func.count()).select_from(SlotRow)).one() == 5
+
+
+def test_calls_of_long_ago_make_nobody_wait(database_url: str) -> None:
+    """Where no call counts any more at the upgrade, the slots are made as on an empty database."""
+    with closing(Database(database_url)) as database:
+        command.upgrade(alembic(database_url), "001_roster_and_jobs")
+        _execute_with_times(database, "insert into calls (taken_at, counts_until) values (:now, :now)")
+        command.upgrade(alembic(database_url), "head")
+        with database.write() as session:
+            CallBudget(CallLimit(5, timedelta(minutes=2), 1)).take(session, is_revocation=False)
+
+
+def test_a_closed_host_stays_closed_up_and_down(database_url: str) -> None:
+    """What was paused for all calls is a closed gate, and a pause again after a downgrade; creations stay paused."""
+    with closing(Database(database_url)) as database:
+        command.upgrade(alembic(database_url), "001_roster_and_jobs")
+        _execute_with_times(database, PAUSES_BEFORE)
+        before = _pauses(database)
+        command.upgrade(alembic(database_url), "head")
+        with database.read() as session:
+            closed = gate.closed(session)
+            assert CallBudget().room(session) is Room.NOBODY
+        assert closed is not None
+        assert closed.closing is gate.Closing.THROTTLED
+        assert [row[0] for row in _pauses(database)] == ["creations"]
+
+        command.downgrade(alembic(database_url), "001_roster_and_jobs")
+        assert _pauses(database) == before
+
+
+def test_slots_that_were_used_count_after_a_downgrade(database_url: str) -> None:
+    """The older program finds a call for each slot that was used, and counts it for the usual window."""
+    with closing(Database(database_url)) as database:
+        command.upgrade(alembic(database_url), "head")
+        with database.write() as session:
+            budget = CallBudget(CallLimit(5, timedelta(minutes=2), 1))
+            permit = budget.take(session, is_revocation=False)
+            budget.answered(session, permit, gate.Heard.SERVED)
+        command.downgrade(alembic(database_url), "001_roster_and_jobs")
+        with database.read() as session:
+            now = database_now(session)
+            (until,) = session.scalars(select(literal_column("counts_until", Instant)).select_from(text("calls")))
+
+    assert timedelta(seconds=110) < until - now <= timedelta(seconds=120)
+
+
+def _execute_with_times(database: Database, statement: str) -> None:
+    with database.write() as session:
+        now = database_now(session)
+        times = text(statement).bindparams(bindparam("now", now, Instant))
+        if ":until" in statement:
+            times = times.bindparams(bindparam("until", now + timedelta(hours=1), Instant))
+        session.execute(times)
+
+
+def _pauses(database: Database) -> list[Any]:
+    with database.read() as session:
+        return list(session.execute(text("select kind, until, pauses, reason from pauses order by kind")))
