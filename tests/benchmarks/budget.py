@@ -1,12 +1,10 @@
 """The call budget under load: takes and answers of sixteen threads over four processes on PostgreSQL.
 
-The floor in the same run is as many transactions that each update a row of their own, by the same threads. ``run``
-returns the figures, ``main`` prints them as JSON; each measurement takes a few seconds.
+The floor in the same run is as many transactions that each update a row of their own, by the same threads. Each
+measurement takes a few seconds.
 """
 
-import json
 import multiprocessing
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,7 +29,7 @@ Work = Callable[[Database, str], bool]
 """Does one thing in the database, and tells whether it was done."""
 
 
-def run() -> dict[str, object]:
+def measure() -> dict[str, object]:
     """Measure on a database that is made for it and dropped. Raises ServerMissing without a PostgreSQL."""
     with fresh_database(usable_url(POSTGRES)) as url:
         schema.upgrade(url)
@@ -121,13 +119,3 @@ def _repeat(database: Database, work: Work, name: str, ends_s: float) -> Counter
     while time.monotonic() < ends_s:
         done[work(database, name)] += 1
     return done
-
-
-def main() -> None:
-    """Print the figures."""
-    json.dump(run(), sys.stdout, indent=2)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,7 @@ from datetime import timedelta
 from threading import Event
 
 from worker.execution.outcomes import heard_of, spread
-from worker.migadu import Call, MigaduClient, MigaduError, Outcome, ThreadClients
+from worker.migadu import Call, MigaduClient, MigaduError, Outcome, ThreadClients, mailboxes_of
 from worker.store.budget import CallBudget, CallLimit, NoCallNow, Permit
 from worker.store.database import Database
 
@@ -46,7 +46,7 @@ def _call_until(ends_s: float, client: MigaduClient) -> Counter[str]:
     told: Counter[str] = Counter()
     while (left_s := ends_s - time.monotonic()) > 0:
         try:
-            client.mailboxes("example.org")
+            client.index(mailboxes_of("example.org"))
             told["made"] += 1
         except NoCallNow as refused:
             told[type(refused).__name__] += 1
