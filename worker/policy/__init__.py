@@ -24,7 +24,7 @@ from worker.policy.state import (
     Untouched,
     WantedMailbox,
 )
-from worker.policy.view import PersonView, SharedView
+from worker.policy.view import Manager, PersonView, SharedView
 
 __all__ = [
     "Access",
@@ -34,6 +34,7 @@ __all__ = [
     "DesiredPerson",
     "DesiredShared",
     "Existing",
+    "Manager",
     "Missing",
     "NoMailbox",
     "NoUsableName",

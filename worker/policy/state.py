@@ -37,6 +37,13 @@ class Untouched:
 class NoMailbox:
     """The mailbox must not exist (any more)."""
 
+    aliases: frozenset[Address] = frozenset()
+    """Addresses of the person that are aliases then, each of which hands its mail to ``to``."""
+    to: Address | None = None
+    """Who stands in: the destination of the aliases. None where there are none."""
+    release: bool = False
+    """The person's addresses are given up: no alias stays, and the quarantine of each begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class WantedMailbox:
@@ -56,6 +63,12 @@ class WantedMailbox:
     """False where the mailbox is kept if it exists but not made anew, as for somebody who is leaving."""
     immediate: bool = False
     """The block is an immediate revocation, which has a brake of its own."""
+    aliases: frozenset[Address] = frozenset()
+    """Further addresses of the same person that are aliases naming the mailbox, as the policy's renaming says."""
+    forward_to: Address | None = None
+    """Who is sent what arrives; None: nobody. A forwarding that the person made stays either way."""
+    unexpressed: str | None = None
+    """What the host cannot express of the change: the job does the rest and is then held with this sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,16 @@ from worker.roster import Profile
 
 
 @dataclass(frozen=True, slots=True)
+class Manager:
+    """Whoever stands in for a person's manager now: works here, and their mailbox exists."""
+
+    address: Address
+    """Of their mailbox, the primary one."""
+    display_name: str
+    """What correspondents see of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class PersonView:
     """A person as the roster reads them, and what the ledger says they hold."""
 
@@ -20,6 +30,8 @@ class PersonView:
     """We know that the mailbox exists at the host."""
     blocked_at: datetime | None = None
     """When a block was last confirmed and not undone since."""
+    manager: Manager | None = None
+    """The stated manager if they work here and their mailbox exists, else the next in line upwards; None: nobody."""
 
 
 @dataclass(frozen=True, slots=True)
