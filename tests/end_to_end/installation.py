@@ -129,9 +129,9 @@ class Installation:
         self.processes.append(process)
         return process
 
-    def start_serving(self) -> subprocess.Popen[bytes]:
-        """Start the HTTP server and wait until it answers."""
-        process = self.start("serve")
+    def start_serving(self, command: str = "serve") -> subprocess.Popen[bytes]:
+        """Start the HTTP server, or all in one process (``up``), and wait until it answers."""
+        process = self.start(command)
 
         def answers() -> bool:
             """The HTTP server answers."""

@@ -1,0 +1,114 @@
+"""A story as its file tells it: events with times, a policy, and what the mail host holds at several instants."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from worker.events import EventType
+
+FOLDER = Path(__file__).parent / "data"
+HOUSE_POLICY = (FOLDER.parent / "house.toml").read_text(encoding="utf-8")
+_KEYS = {"story", "teaches", "policy", "moments"}
+_MOMENT_KEYS = {"at", "events", "mail", "needs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event: who tells it, when it happened, and what."""
+
+    source: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant at which something is told, or looked at, or both."""
+
+    at: datetime
+    """Aware, UTC; the file writes it by the organisation's clock."""
+    told: tuple[Told, ...]
+    mail: str | None
+    """What the mail host holds once all is done; None: nobody looks."""
+    needs: tuple[str, ...] | None
+    """Of each job that needs a person then, a part of its reason; None: nobody looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A file of ``data``."""
+
+    name: str
+    title: str
+    policy: str
+    domains: tuple[str, ...]
+    """The mail domains that its policy names."""
+    moments: tuple[Moment, ...]
+
+
+def stories() -> list[Story]:
+    """Return all stories, by name."""
+    return [read_story(path) for path in sorted(FOLDER.glob("*.toml"))]
+
+
+def read_story(path: Path) -> Story:
+    """Read one file; raises ValueError for a key that no story has, or instants that go backwards."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    _refuse_unknown(path, document, _KEYS)
+    policy = HOUSE_POLICY + document.get("policy", "")
+    if "[organisation]" in document.get("policy", ""):
+        policy = document["policy"]
+    read = tomllib.loads(policy)
+    zone = ZoneInfo(read["organisation"].get("timezone", "UTC"))
+    domains = (read["organisation"]["domain"], *(each["name"] for each in read.get("domains", ())))
+    moments = tuple(_moments(path, document["moments"], zone))
+    if any(later.at <= earlier.at for earlier, later in pairwise(moments)):
+        raise ValueError(f"{path.name}: its moments are not in the order of time")
+    return Story(path.stem, document["story"], policy, domains, moments)
+
+
+def _moments(path: Path, told: list[dict[str, Any]], zone: ZoneInfo) -> Iterator[Moment]:
+    number = 0
+    for moment in told:
+        _refuse_unknown(path, moment, _MOMENT_KEYS)
+        at = instant(moment["at"], zone)
+        events = []
+        for one in moment.get("events", []):
+            number += 1
+            events.append(_told(one, number, at, zone))
+        mail = moment.get("mail")
+        needs = moment.get("needs")
+        lines = None if mail is None else "".join(f"{line.rstrip()}\n" for line in mail.strip("\n").splitlines())
+        yield Moment(at, tuple(events), lines, None if needs is None else tuple(needs))
+
+
+def _told(one: dict[str, Any], number: int, at: datetime, zone: ZoneInfo) -> Told:
+    facts = dict(one)
+    what, who = facts.pop("what"), facts.pop("who")
+    source, happened, empty = facts.pop("told_by", "hr"), facts.pop("happened", None), facts.pop("empty", [])
+    document = {
+        "specversion": "1.0",
+        "id": f"{number:04}",
+        "source": "urn:example:story",
+        "type": str(EventType(f"person.{what.replace(' ', '_')}")),
+        "subject": who,
+        "time": (instant(happened, zone) if happened else at).isoformat(),
+        "data": {**dict.fromkeys(empty), **facts},
+    }
+    return Told(source, document)
+
+
+def instant(text: str, zone: ZoneInfo) -> datetime:
+    """Return "2026-03-02 09:00" of a clock on the wall as an instant; with an offset it is that."""
+    parsed = datetime.fromisoformat(text)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _refuse_unknown(path: Path, table: Mapping[str, object], known: set[str]) -> None:
+    unknown = set(table) - known
+    if unknown:
+        raise ValueError(f"{path.name}: {', '.join(sorted(unknown))} is no key of a story")
