@@ -6,10 +6,12 @@ Pure: nothing here knows who sent an event, where it is kept or what follows fro
 from worker.events.canonical import EVENT_TYPES, Event, EventType, FactValue
 from worker.events.parsing import MAX_EVENT_BYTES, event_document, parse_event
 from worker.events.problems import EventInvalid, Problem
+from worker.events.schema import FACTS
 from worker.events.strict import UNSTORABLE, flaw_of
 
 __all__ = [
     "EVENT_TYPES",
+    "FACTS",
     "MAX_EVENT_BYTES",
     "UNSTORABLE",
     "Event",

@@ -53,6 +53,10 @@ class Facts(BaseModel):
     immediate: Annotated[bool, PlainValidator(reading.truth)] = False
 
 
+FACTS = frozenset(Facts.model_fields) - {"immediate"}
+"""The names of the facts that the canonical event knows; others are kept as they are called."""
+
+
 def _attributes(value: object) -> dict[str, object]:
     if value is None:
         return {}

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from worker.mail import InvalidAddress, domain_of
 from worker.policy.document import Policy, StageAction
-from worker.policy.lines import KeyPath
-
-Finding = tuple[KeyPath, str]
-"""Where, and what is wrong, as the end of a sentence."""
+from worker.policy.lines import Finding, KeyPath
+from worker.policy.variables import unknown_variables
 
 _LATER = {
     ("renaming", "strategy"): {"alias"},
@@ -30,6 +28,7 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _protected(policy)
     yield from _groups(policy)
     yield from _stages(policy)
+    yield from unknown_variables(policy)
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

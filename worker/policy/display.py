@@ -1,9 +1,7 @@
 """The name that correspondents see."""
 
-import unicodedata
-
 from worker.policy.document import Policy
-from worker.policy.names import Facts, stated_names, text_of
+from worker.policy.names import Facts, one_line, stated_names, text_of
 
 LONGEST_DISPLAY_NAME = 200
 
@@ -20,10 +18,4 @@ def display_name(facts: Facts, policy: Policy) -> str:
     if not all(values[variable.name] for variable in pattern.variables):
         spelled_out = any(values[variable.name] for variable in pattern.variables)
         rendered = text_of(facts, "displayName") or (rendered.strip(" ,;") if spelled_out else "")
-    return _one_line(rendered)[:LONGEST_DISPLAY_NAME].rstrip()
-
-
-def _one_line(text: str) -> str:
-    """Drop control characters and half surrogates, which no header may hold, and collapse white space."""
-    kept = "".join(" " if unicodedata.category(letter) in {"Cc", "Cs"} else letter for letter in text)
-    return " ".join(kept.split())
+    return one_line(rendered)[:LONGEST_DISPLAY_NAME].rstrip()

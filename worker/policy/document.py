@@ -12,14 +12,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from worker.mail import Address, FieldValue, address
+from worker.mail import Address, address
 from worker.mail.address import domain_name
 from worker.policy.instants import is_zone
-from worker.policy.mailbox_fields import MailboxFields
+from worker.policy.mailbox_fields import Fields, MailboxFields
 from worker.policy.members import Members
 from worker.policy.offset import Offset, parse_offset
 from worker.policy.pattern import Pattern, parse_address_pattern, parse_display_pattern
 from worker.policy.state import Credential
+from worker.policy.texts import Text, parse_text
 
 # An address has 254 characters at most (RFC 5321): 64 before the @, so the domain may have this many.
 _LONGEST_DOMAIN = 189
@@ -51,6 +52,9 @@ AddressPattern = Annotated[
 ]
 DisplayPattern = Annotated[
     Pattern, PlainValidator(parse_display_pattern), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
+TextWithVariables = Annotated[
+    Text, PlainValidator(parse_text), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]
 
 
@@ -192,8 +196,10 @@ class Policy(Section):
     organisation: OrganisationSection = Field(description="Whose mailboxes these are.")
     naming: NamingSection = Field(NamingSection(), description="From names to addresses.")
     joining: JoiningSection = Field(JoiningSection(), description="How somebody gets a mailbox.")
-    mailbox: Annotated[Mapping[str, FieldValue], MailboxFields] = Field(
-        {}, description="Mailbox fields of the mail host that everyone shall have."
+    mailbox: Annotated[Fields, MailboxFields] = Field(
+        {},
+        description="Mailbox fields of the mail host that everyone shall have; those that are not named stay as the "
+        "person has them. Footers and automatic replies know {displayName}, {address}, {manager.displayName}, ...",
     )
     groups: tuple[GroupSection, ...] = Field((), description="Shared addresses.")
     renaming: RenamingSection = Field(RenamingSection(), description="What a new name changes.")

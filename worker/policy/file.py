@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from worker.mail import WRITABLE_FIELDS
-from worker.policy.checks import Finding, contradictions, unavailable
+from worker.policy.checks import contradictions, unavailable
 from worker.policy.document import Policy
-from worker.policy.lines import KeyPath, line_of, lines_of
+from worker.policy.lines import Finding, KeyPath, line_of, lines_of
 
 _AT_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$", re.DOTALL)
 _REASONS = {

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 KeyPath = tuple[str | int, ...]
 """Names of tables and keys from the outside in; a number counts the entries of an array, from 0."""
 
+Finding = tuple[KeyPath, str]
+"""Where something is wrong, and what, as the end of a sentence."""
+
 
 def lines_of(text: str) -> Mapping[KeyPath, int]:
     """Return the line (from 1) of every table and key of a valid TOML text; keys of inline tables have theirs too."""

@@ -1,9 +1,20 @@
 """How the policy's mailbox fields are checked: by Migadu's name, each with the type the host expects."""
 
+from collections.abc import Mapping
+
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from worker.mail import WRITABLE_FIELDS
+from worker.mail import WRITABLE_FIELDS, FieldValue
+from worker.policy.texts import Text, parse_text
+
+Fields = Mapping[str, FieldValue | Text]
+"""Mailbox fields by Migadu's name, as the policy says them: those that people read are texts with variables."""
+
+HTML_FIELDS = frozenset({"footer_html_body"})
+"""Texts in which a ``<`` begins a tag."""
+
+TEXT_FIELDS = HTML_FIELDS | {"footer_plain_body", "autorespond_subject", "autorespond_body"}
 
 _SCHEMAS: dict[type, CoreSchema] = {
     bool: core_schema.bool_schema(strict=True),
@@ -11,6 +22,9 @@ _SCHEMAS: dict[type, CoreSchema] = {
     str: core_schema.str_schema(strict=True),
     tuple: core_schema.tuple_variable_schema(core_schema.str_schema(strict=True)),
 }
+_TEXT = core_schema.no_info_after_validator_function(
+    parse_text, _SCHEMAS[str], serialization=core_schema.to_string_ser_schema()
+)
 
 
 class MailboxFields:
@@ -19,6 +33,7 @@ class MailboxFields:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         fields = {
-            name: core_schema.typed_dict_field(_SCHEMAS[kind], required=False) for name, kind in WRITABLE_FIELDS.items()
+            name: core_schema.typed_dict_field(_TEXT if name in TEXT_FIELDS else _SCHEMAS[kind], required=False)
+            for name, kind in WRITABLE_FIELDS.items()
         }
         return core_schema.typed_dict_schema(fields, extra_behavior="forbid")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from worker.mail import Address, local_part_of
 from worker.policy.display import display_name
 from worker.policy.document import Policy
+from worker.policy.filled import fields_of
 from worker.policy.names import text_of
 from worker.policy.state import (
     Access,
@@ -73,7 +74,7 @@ def _mailbox(
         name=display_name(view.profile.facts, policy) or local_part_of(address),
         access=access,
         identities=view.identities - {address},
-        fields=policy.mailbox,
+        fields=fields_of(view, policy),
         credential=policy.joining.credential,
         recovery=recovery,
         create=create,

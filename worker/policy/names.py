@@ -1,5 +1,6 @@
 """The names of a person, as their facts state them or as a display name lets us guess them."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ def text_of(facts: Facts, attribute: str) -> str:
     """Return a fact that is text, with its white space collapsed; empty if it is unknown, empty or no text."""
     value = facts.get(attribute)
     return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def one_line(text: str) -> str:
+    """Drop control characters and half surrogates, which no header may hold, and collapse white space."""
+    kept = "".join(" " if unicodedata.category(letter) in {"Cc", "Cs"} else letter for letter in text)
+    return " ".join(kept.split())
 
 
 def stated_names(facts: Facts) -> Names:

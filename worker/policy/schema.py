@@ -7,6 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from worker.policy.document import Policy
 from worker.policy.offset import Offset
 from worker.policy.pattern import Pattern
+from worker.policy.texts import Text
 
 
 def policy_schema() -> dict[str, Any]:
@@ -18,7 +19,7 @@ class _AsWritten(GenerateJsonSchema):
     """Shows defaults as they would be written in the file."""
 
     def encode_default(self, dft: object) -> object:
-        if isinstance(dft, Offset | Pattern):
+        if isinstance(dft, Offset | Pattern | Text):
             return str(dft)
         if isinstance(dft, tuple):
             return [self.encode_default(entry) for entry in dft]
