@@ -100,7 +100,7 @@ def test_the_policy_of_the_contract_is_understood():
 
     assert policy.mailbox == {"may_access_pop3": False, "sender_denylist": ("spam@example.com",)}
     assert set(policy.shared) == {"engineering@example.org", "everyone@example.org"}
-    assert policy.groups[0].members == {"department": ("Engineering", "R&D")}
+    assert policy.groups[0].members.facts == {"department": ("Engineering", "R&D")}
     assert policy.leaving.offset_of(StageAction.DELETE_MAILBOX) == Offset(hours=720)
     assert policy.protected == {"postmaster@example.org", "abuse@example.org", "admin@example.org"}
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from worker.mail import InvalidAddress, domain_of
 from worker.policy.document import Policy, StageAction
 from worker.policy.lines import Finding, KeyPath
+from worker.policy.parts import parts
+from worker.policy.rules import Rule
 from worker.policy.variables import unknown_variables
 
 _LATER = {
@@ -29,6 +31,8 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _groups(policy)
     yield from _stages(policy)
     yield from unknown_variables(policy)
+    for path, rule in parts(policy, Rule):
+        yield from (((*path, *inner), reason) for inner, reason in rule.contradictions())
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

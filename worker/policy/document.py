@@ -16,9 +16,9 @@ from worker.mail import Address, address
 from worker.mail.address import domain_name
 from worker.policy.instants import is_zone
 from worker.policy.mailbox_fields import Fields, MailboxFields
-from worker.policy.members import Members
 from worker.policy.offset import Offset, parse_offset
 from worker.policy.pattern import Pattern, parse_address_pattern, parse_display_pattern
+from worker.policy.rules import Rule
 from worker.policy.state import Credential
 from worker.policy.texts import Text, parse_text
 
@@ -129,9 +129,7 @@ class GroupSection(Section):
     """A shared address and the rule that says who belongs to it."""
 
     address: str = Field(description="A local part, or a full address of the organisation's domain.")
-    members: Members = Field(
-        description="Fact to value or list of values; all facts must match. Empty: everyone who has a mailbox."
-    )
+    members: Rule = Field(description="The rule that says who belongs to it. Empty: everyone who has a mailbox.")
     fallback: str | None = Field(None, description="Who gets the mail while nobody is a member.")
 
 
@@ -209,7 +207,7 @@ class Policy(Section):
     @cached_property
     def hash(self) -> str:
         """The SHA-256 of what the policy says, defaults included; comments, order and white space do not count."""
-        content: dict[str, Any] = self.model_dump(mode="json")
+        content: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @cached_property

@@ -61,6 +61,13 @@ def load_policy(text: str) -> Policy:
 
     Remembers the last few, because every evaluation of a person reads the active one.
     """
+    try:
+        return _checked(text)
+    except RecursionError as error:
+        raise PolicyInvalid((PolicyProblem(None, "", "this is nested too deeply"),)) from error
+
+
+def _checked(text: str) -> Policy:
     document = _parsed(text)
     findings = dict(unavailable(document))
     try:

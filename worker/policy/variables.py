@@ -1,11 +1,11 @@
 """The variables of a policy's texts: whether each is something that may be known of a person."""
 
-from collections.abc import Iterator, Mapping
-
-from pydantic import BaseModel
+from collections.abc import Iterator
 
 from worker.policy.document import Policy
-from worker.policy.lines import Finding, KeyPath
+from worker.policy.lines import Finding
+from worker.policy.parts import parts
+from worker.policy.rules import Rule
 from worker.policy.texts import Text
 
 
@@ -14,20 +14,6 @@ def unknown_variables(policy: Policy) -> Iterator[Finding]:
 
     Known are the facts of the canonical event and those that a rule of this policy asks for.
     """
-    facts = frozenset(name for group in policy.groups for name in group.members)
-    for path, text in _texts(policy, ()):
+    facts = frozenset[str]().union(*(rule.names for _, rule in parts(policy, Rule)))
+    for path, text in parts(policy, Text):
         yield from ((path, reason) for reason in text.problems(facts))
-
-
-def _texts(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Text]]:
-    if isinstance(value, Text):
-        yield path, value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _texts(getattr(value, name), (*path, name))
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _texts(inner, (*path, name))
-    elif isinstance(value, tuple):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, (*path, index))
