@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.events import EVENT_TYPES, Event, EventType
-from worker.roster import Person, Record, employment_of, fold, from_document, profile, to_document
+from worker.roster import Person, Record, employment_of, fold, from_document, profile, spoken, to_document
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
-SUBJECTS = {"hr": "E1001", "it": "ada"}
+SUBJECTS = {"hr": "E1001", "it": "ada", "operator": "1"}
 
 
 class Delivery(NamedTuple):
@@ -46,7 +46,7 @@ INSTANTS = st.integers(0, 4).map(_instant)
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> Delivery:
-    """Draw one delivery of any kind of event from one of two sources."""
+    """Draw one delivery of any kind of event from a source, or of an operator's statement."""
     source, kind = draw(st.sampled_from(sorted(SUBJECTS))), draw(st.sampled_from(EVENT_TYPES))
     event = Event(
         id=draw(st.sampled_from(["evt-1", "evt-2", "evt-3"])),
@@ -92,6 +92,24 @@ def test_order_and_repetition_do_not_matter(
     }
     assert profile(person, precedence) == profile(other, precedence)
     assert employment_of(person.records, precedence) == employment_of(other.records, precedence)
+
+
+@given(st.lists(deliveries(), max_size=6), PRECEDENCES)
+def test_operators_word_holds_until_the_source_that_speaks_says_more(
+    delivered: list[Delivery], precedence: dict[str, int]
+) -> None:
+    """Fact by fact an operator is believed exactly where the source that would be is not newer."""
+    records = _folded(delivered)
+    sources = profile(Person("1", (records["hr"], records["it"])), precedence)
+    spoken_by_sources = spoken(Person("1", (records["hr"], records["it"])), precedence)
+    together = spoken(Person("1", tuple(records.values())), precedence)
+
+    for name, stated in records["operator"].facts.items():
+        of_source = spoken_by_sources.get(name)
+        held = of_source is None or stated.version.time >= of_source.stated.version.time
+        assert together[name].stated == (stated if held or of_source is None else of_source.stated)
+    for name in sources.facts.keys() - records["operator"].facts.keys():
+        assert together[name] == spoken_by_sources[name]
 
 
 @given(deliveries(), deliveries())

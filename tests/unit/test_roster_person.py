@@ -15,6 +15,7 @@ from worker.roster import (
     Stated,
     Version,
     employment_of,
+    manager_of_operator,
     profile,
 )
 
@@ -202,6 +203,28 @@ def test_the_mightiest_source_that_states_a_fact_speaks() -> None:
     hr, it = _record("hr", 1, title="Countess"), _record("it", 2, title="User", location="London")
 
     assert _profile(hr, it, hr=10).facts == {"title": "Countess", "location": "London"}
+
+
+def test_operators_word_of_a_fact_counts_by_its_time() -> None:
+    """It outranks what is older, however mighty, until the source that speaks says something newer."""
+    word = _record("operator", 2, title="Countess")
+
+    assert _profile(_record("hr", 1, title="Lady"), word, hr=10).facts == {"title": "Countess"}
+    assert _profile(_record("hr", 2, title="Lady"), word, hr=10).facts == {"title": "Countess"}
+    assert _profile(_record("hr", 3, title="Lady"), word, hr=10, operator=1_000_000).facts == {"title": "Lady"}
+    assert _profile(_record("hr", 1, title="Lady"), word, _record("it", 3, title="User"), hr=10).facts == {
+        "title": "Countess"
+    }
+    assert _profile(word, _record("it", 3, title="User")).facts == {"title": "User"}
+
+
+def test_manager_that_an_operator_names_is_a_subject_of_a_source() -> None:
+    """Operators have no subjects for managers, so they name the source's; rules read the subject alone."""
+    known = _profile(_record("hr", 1, manager="E7"), _record("operator", 2, manager=manager_of_operator("hr", "E/8")))
+
+    assert known.manager == ("hr", "E/8")
+    assert known.facts == {"manager": "E/8"}
+    assert _profile(_record("hr", 1, manager="E7"), _record("operator", 2, manager=None)).facts == {"manager": None}
 
 
 def test_equal_precedence_leaves_it_to_the_newest() -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from worker.bell import Bell
 from worker.clock import Clock
+from worker.roster import OPERATOR
 from worker.store.database import Database
 
-OPERATOR = "operator"
-"""The source of operators' own statements; its subject is our own id of a person, and it outranks every other."""
+__all__ = ["OPERATOR", "Intake"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from worker.roster.document import from_document, to_document
 from worker.roster.employment import Employment, employment_of
 from worker.roster.folding import fold
 from worker.roster.linking import Ambiguous, Link, Linked, NewPerson, Unmatched, link
-from worker.roster.person import Person, Profile, profile
-from worker.roster.record import EmploymentKind, EmploymentStatement, Record, Stated, Version
+from worker.roster.person import Person, Profile, Said, manager_of_operator, profile, spoken
+from worker.roster.record import OPERATOR, EmploymentKind, EmploymentStatement, Record, Stated, Version
 
 __all__ = [
+    "OPERATOR",
     "Ambiguous",
     "Employment",
     "EmploymentKind",
@@ -21,6 +22,7 @@ __all__ = [
     "Person",
     "Profile",
     "Record",
+    "Said",
     "Stated",
     "Unmatched",
     "Version",
@@ -28,6 +30,8 @@ __all__ = [
     "fold",
     "from_document",
     "link",
+    "manager_of_operator",
     "profile",
+    "spoken",
     "to_document",
 ]

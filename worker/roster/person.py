@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker.events import FactValue
 from worker.roster.employment import Employment, employment_of
-from worker.roster.record import EmploymentKind, Record, Stated
+from worker.roster.record import OPERATOR, EmploymentKind, Record, Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +35,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """A statement and the precedence of the source whose record holds it."""
+class Said:
+    """A fact as somebody stated it, and who that is."""
 
-    precedence: int
-    record: Record
+    source: str
+    subject: str
     stated: Stated
 
 
 def profile(person: Person, precedence: Mapping[str, int]) -> Profile:
     """Read the one truth about a person. ``precedence`` gives a number to our names of sources, 0 where it is missing.
 
-    Fact by fact, the source with the highest precedence speaks among those that state the fact, ties go to the newest
-    statement; None is a statement too, and the fact is then present. The order of the records does not matter.
+    Fact by fact it is what ``spoken`` says; None is a statement too, and the fact is then present.
     """
-    spoken = _spoken(person, precedence)
-    manager = spoken.get("manager")
+    said = spoken(person, precedence)
+    manager = said.get("manager")
     return Profile(
         key=person.key,
-        facts={name: said.stated.value for name, said in sorted(spoken.items())},
+        facts={name: _value(name, one) for name, one in sorted(said.items())},
         employment=employment_of(person.records, precedence),
         suspended=_is_suspended(person, precedence),
         purged=_is_purged(person),
@@ -61,18 +60,43 @@ def profile(person: Person, precedence: Mapping[str, int]) -> Profile:
     )
 
 
-def _spoken(person: Person, precedence: Mapping[str, int]) -> dict[str, _Said]:
-    spoken: dict[str, _Said] = {}
-    for record in person.records:
+def spoken(person: Person, precedence: Mapping[str, int]) -> Mapping[str, Said]:
+    """Return who is believed, fact by fact.
+
+    Among sources the one with the highest precedence speaks of those that state the fact, ties go to the newest
+    statement. An operator's statement then takes the place of what is older than it, and of what is as old; as soon as
+    the source that speaks says something newer of this fact, it is believed again. A source that would not be believed
+    anyway does not take an operator's word away. The order of the records does not matter.
+    """
+    by_sources, by_operators = _strongest(person, precedence, operators=False), _strongest(person, {}, operators=True)
+    return by_sources | {
+        name: said for name, said in by_operators.items() if name not in by_sources or _holds(said, by_sources[name])
+    }
+
+
+def manager_of_operator(source: str, subject: str) -> str:
+    """Return how an operator's statement names a manager: operators have no subjects of their own for them."""
+    return f"{source}/{subject}"
+
+
+def _strongest(person: Person, precedence: Mapping[str, int], *, operators: bool) -> dict[str, Said]:
+    strongest: dict[str, Said] = {}
+    for record in (record for record in person.records if (record.source == OPERATOR) is operators):
         for name, stated in record.facts.items():
-            said = _Said(precedence.get(record.source, 0), record, stated)
-            spoken[name] = max(spoken.get(name, said), said, key=_by_precedence)
-    return spoken
+            said = Said(record.source, record.subject, stated)
+            known = strongest.get(name, said)
+            strongest[name] = max(known, said, key=lambda one: _by_precedence(one, precedence))
+    return strongest
 
 
-def _by_precedence(said: _Said) -> tuple[object, ...]:
+def _holds(operators: Said, sources: Said) -> bool:
+    return operators.stated.version.time >= sources.stated.version.time
+
+
+def _by_precedence(said: Said, precedence: Mapping[str, int]) -> tuple[object, ...]:
     # The last three only make the order total, so that the order of the records cannot matter.
-    return said.precedence, said.stated.version, said.record.source, said.record.subject, repr(said.stated.value)
+    weight, version = precedence.get(said.source, 0), said.stated.version
+    return weight, version, said.source, said.subject, repr(said.stated.value)
 
 
 def _is_suspended(person: Person, precedence: Mapping[str, int]) -> bool:
@@ -97,6 +121,16 @@ def _joined(person: Person) -> list[datetime]:
     return [statement.version.time for statement in statements if statement.kind is EmploymentKind.JOINED]
 
 
-def _manager(said: _Said) -> tuple[str, str] | None:
+def _value(name: str, said: Said) -> FactValue:
+    named = _manager(said) if name == "manager" else None
+    return named[1] if named else said.stated.value
+
+
+def _manager(said: Said) -> tuple[str, str] | None:
     subject = said.stated.value
-    return (said.record.source, subject) if isinstance(subject, str) else None
+    if not isinstance(subject, str):
+        return None
+    if said.source == OPERATOR:
+        source, _, subject = subject.partition("/")
+        return source, subject
+    return said.source, subject

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from worker.events import FactValue
 
+OPERATOR = "operator"
+"""The source of operators' own statements, whose subjects are our ids of people. It may only be stated by ourselves."""
+
 
 class EmploymentKind(StrEnum):
     """The four statements that make up employment."""

@@ -3,9 +3,9 @@
 Values in, values out: what is stored of a source, and what its events lead to, is decided elsewhere.
 """
 
+from worker.roster import OPERATOR
 from worker.sources.body import BodyInvalid
 from worker.sources.configuration import (
-    OPERATOR,
     RESERVED_NAMES,
     SourceConfig,
     SourceKind,

@@ -11,10 +11,8 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
+from worker.roster import OPERATOR
 from worker.sources.standard_webhooks import BadSignature, check_secret
-
-OPERATOR = "operator"
-"""The name under which an operator's own statements are kept; nobody is believed before them."""
 
 RESERVED_NAMES = (OPERATOR, "api", "celery", "import")
 """Names of ways in that need no entry: an operator, the API, a Celery producer, a roster file."""

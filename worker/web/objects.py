@@ -7,8 +7,9 @@ the caller says that the reader may see it (``personal=True``: operators).
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from worker.events import FactValue
 from worker.planning.urgency import Urgency
-from worker.roster import Person, profile
+from worker.roster import Person, Profile, Said, profile, spoken
 from worker.store import addresses, events, gate, jobs, pauses, people, steps, workers
 from worker.store.addresses import Role
 from worker.store.database import Session, database_now
@@ -143,7 +144,7 @@ def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int
     open_job = jobs.outstanding(session, Subject(SubjectKind.PERSON, str(row.id)))
     return person_object(row, _primary(held)) | {
         "records": [{"source": record.source, "subject": record.subject} for record in person.records],
-        "facts": _facts(person, known.facts, precedence, personal=personal),
+        "facts": _facts(person, known, precedence, personal=personal),
         "employment": known.employment.kind.value if known.employment else None,
         "suspended": known.suspended,
         "addresses": [address_object(address) for address in addresses.history_of_person(session, row.id)],
@@ -269,24 +270,17 @@ def _attempt(row: AttemptRow) -> JsonObject:
     }
 
 
-def _facts(
-    person: Person, spoken: Mapping[str, object], precedence: Mapping[str, int], *, personal: bool
-) -> JsonObject:
+def _facts(person: Person, known: Profile, precedence: Mapping[str, int], *, personal: bool) -> JsonObject:
+    """Say of each fact what holds, who said so and since when."""
+    said = spoken(person, precedence)
     return {
-        name: _fact(person, name, value, precedence, shown=personal or name not in PERSONAL_FACTS)
-        for name, value in spoken.items()
+        name: _fact(said[name], value, shown=personal or name not in PERSONAL_FACTS)
+        for name, value in known.facts.items()
     }
 
 
-def _fact(person: Person, name: str, value: object, precedence: Mapping[str, int], *, shown: bool) -> JsonObject:
-    """Say what holds, and who speaks: of the sources that state this value the one the roster believes."""
-    stated = [
-        (precedence.get(record.source, 0), record.facts[name].version, record.source)
-        for record in person.records
-        if name in record.facts and record.facts[name].value == value
-    ]
-    _, version, source = max(stated)
-    about: JsonObject = {"source": source, "since": instant(version.time)}
+def _fact(said: Said, value: FactValue, *, shown: bool) -> JsonObject:
+    about: JsonObject = {"source": said.source, "since": instant(said.stated.version.time)}
     listed = list(value) if isinstance(value, tuple) else value
     return ({"value": listed} if shown else {"present": value is not None}) | about
 
