@@ -201,6 +201,16 @@ def test_sandbox_wrong_credentials_are_401_first_of_all(
     assert (answer.status_code, answer.json()) == (401, {"error": "The token is invalid or expired."})
 
 
+@pytest.mark.parametrize("faults", [[], [{"fault": "401"}]], ids=["stranger", "fault"])
+def test_sandbox_401_names_its_scheme(client: httpx.Client, faults: list[dict[str, str]]) -> None:
+    """Whether it is earned or a fault, a 401 says how to sign in, as HTTP demands (RFC 9110, 15.5.2)."""
+    client.post("/_sandbox/faults", json=faults).raise_for_status()
+
+    answer = client.get("/v1/domains") if faults else client.get("/v1/domains", auth=("somebody", "else"))
+
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Basic realm="Migadu"')
+
+
 @pytest.mark.parametrize("header", ["Basic", "Basic ???", "Basic bm8=", "Bearer sandbox-key", "Basic \xe9"])
 def test_sandbox_unreadable_credentials_are_401(serving: RunningSandbox, header: str) -> None:
     """An Authorization header that is no Basic credential is 401 as well (migadu-behaviour.md 2.7)."""

@@ -5,12 +5,13 @@ It asks for no credentials, answers loopback clients only, and is never limited,
 
 import ipaddress
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from worker.sandbox.fault_lists import InvalidFaults, read_faults
 from worker.sandbox.fields import flag
 from worker.sandbox.forwardings import confirm
 from worker.sandbox.host import Host
-from worker.sandbox.messages import Answer, Application, Receive, Scope, Send, read_body, send_answer
+from worker.sandbox.messages import Answer, Application, HungUp, Receive, Scope, Send, read_body, send_answer
 from worker.sandbox.refusals import BadRequest, Refused
 from worker.sandbox.seed import InvalidSeed, world_from
 from worker.sandbox.state import state_of
@@ -26,8 +27,9 @@ def control(host: Host) -> Application:
     """Return the application of control over this host."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        raw = await read_body(receive, LARGEST_BODY)
-        await send_answer(send, _answered(host, scope, raw))
+        with suppress(HungUp):
+            raw = await read_body(receive, LARGEST_BODY)
+            await send_answer(send, _answered(host, scope, raw))
 
     return answer
 

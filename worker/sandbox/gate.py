@@ -12,6 +12,7 @@ from worker.sandbox.messages import (
     JSON,
     Answer,
     Application,
+    HungUp,
     Receive,
     Scope,
     Send,
@@ -34,7 +35,11 @@ def api(host: Host) -> Application:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(host.clock(), scope["method"], scope["path"])
         host.calls.arrived(call)
-        raw = await read_body(receive, LARGEST_BODY)
+        try:
+            raw = await read_body(receive, LARGEST_BODY)
+        except HungUp as why:
+            call.reason = str(why)
+            return
         sent = _sent(scope, raw)
         host.calls.brought(call, sent, len(raw or b""))
         answer = _turned_away(host, scope, raw, call) or await _met(host, scope, sent, call)

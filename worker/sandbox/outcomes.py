@@ -39,7 +39,10 @@ _PAGES: Mapping[int, tuple[str, str]] = {
     504: ("504 Gateway Time-out", "The server didn't respond in time."),
 }
 
-UNAUTHORIZED = Answer(401, dump({"error": "The token is invalid or expired."}))
+_CHALLENGE = (b"www-authenticate", b'Basic realm="Migadu"')
+"""Every 401 names its scheme (RFC 9110, 15.5.2); Migadu's realm is not known."""
+
+UNAUTHORIZED = Answer(401, dump({"error": "The token is invalid or expired."}), headers=(_CHALLENGE,))
 PLAN_LIMIT = Answer(403, dump({"error": "mailbox limit reached for unverified accounts, please contact support!"}))
 TOO_LARGE = Answer(413, dump({"error": "payload too large"}))
 
@@ -61,7 +64,7 @@ def outcome_of(fault: str, options: Fields) -> Outcome | None:
         case "500" | "502" | "503" | "504" as status, _, when:
             return Outcome(_broken(int(status), options), when == "after-apply")
         case "429", _, _:
-            return Outcome(Answer(429, dump({"error": "too many requests"}), retry_after=_retry_after(options)))
+            return Outcome(Answer(429, dump({"error": "too many requests"}), headers=_retry_after(options)))
     return {
         "poison": Outcome(_broken(500, options)),
         "throttle-403": Outcome(THROTTLED),
@@ -83,10 +86,10 @@ def _broken(status: int, options: Fields) -> Answer:
         case BodyKind.HTML:
             body, content_type = page(status).body, HTML
         case BodyKind.EMPTY:
-            return Answer(status, content_type=None, retry_after=_retry_after(options))
+            return Answer(status, content_type=None, headers=_retry_after(options))
     return Answer(status, body, content_type, _retry_after(options))
 
 
-def _retry_after(options: Fields) -> str | None:
+def _retry_after(options: Fields) -> tuple[tuple[bytes, bytes], ...]:
     given = options.get("retry_after")
-    return None if given is None else str(given)
+    return () if given is None else ((b"retry-after", str(given).encode()),)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -15,13 +16,18 @@ from worker.sandbox.app import create_app
 from worker.sandbox.host import Clock
 from worker.sandbox.latency import Seconds
 from worker.sandbox.limits import RateLimit
-from worker.sandbox.messages import CONNECTION
+from worker.sandbox.messages import CONNECTION, Application, Receive, Scope, Send, hang_up
 from worker.sandbox.wire import Fields
 
 _PATIENCE_S = 2
-"""How long calls under way may take to end when the server stops."""
+"""How long connections may take to close when the server stops; nothing waits for calls under way."""
+
+_KEEP_ALIVE_S = 75
+"""How long a connection may be idle: as long as nginx and its like allow, where uvicorn's 5 s would have clients that
+pause between calls meet a closed connection. Migadu's own value is not known."""
 
 _BACKLOG = 2048
+_LOGGER = "uvicorn.sandbox"
 
 
 class Options(TypedDict, total=False):
@@ -95,9 +101,22 @@ def serve(
         server.run([listener])
 
 
+class _Server(uvicorn.Server):
+    """A server that stops as a machine does whose plug is pulled: what is under way gets no answer, and no 500."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Abort all connections and the calls on them, and close."""
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        for call in self.server_state.tasks:
+            call.cancel()
+        await asyncio.sleep(0)  # now they are gone, and nothing below has to wait for them
+        await super().shutdown(sockets)
+
+
 def _server(options: Options) -> uvicorn.Server:
     config = uvicorn.Config(
-        create_app(**options),
+        _silent_when_stopped(create_app(**options)),
         http=cast("type[asyncio.Protocol]", _connection),
         lifespan="off",
         ws="none",
@@ -108,9 +127,24 @@ def _server(options: Options) -> uvicorn.Server:
         # A proxy on this machine must not make strangers look local to control.
         proxy_headers=True,
         forwarded_allow_ips="127.0.0.1,::1",
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_PATIENCE_S,
     )
-    return uvicorn.Server(config)
+    # What warns here are rubbish and WebSockets, which clients under test may well send; errors are ours.
+    logging.getLogger(_LOGGER).setLevel(logging.ERROR)
+    return _Server(config)
+
+
+def _silent_when_stopped(application: Application) -> Application:
+    """Leave a call without an answer where it is cancelled: uvicorn would answer 500 and log a traceback."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await application(scope, receive, send)
+        except asyncio.CancelledError:
+            await hang_up(scope, receive)
+
+    return answer
 
 
 def _connection(*, app_state: dict[str, Any], **more: Any) -> asyncio.Protocol:
@@ -120,6 +154,7 @@ def _connection(*, app_state: dict[str, Any], **more: Any) -> asyncio.Protocol:
     """
     state = dict(app_state)
     protocol = AutoHTTPProtocol(app_state=state, **more)  # type: ignore[call-arg]
+    protocol.logger = logging.getLogger(_LOGGER)  # type: ignore[attr-defined]
     state[CONNECTION] = protocol
     return protocol
 
