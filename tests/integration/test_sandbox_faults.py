@@ -104,7 +104,7 @@ def test_fault_500_is_an_error_object_by_default(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-@pytest.mark.parametrize("given", [None, 7, 0.5, "Fri, 20 Nov 2026 09:06:00 GMT"])
+@pytest.mark.parametrize("given", [None, 7, 0.5, 0, 86_400, "Fri, 20 Nov 2026 09:06:00 GMT"])
 def test_fault_retry_after(client: httpx.Client, fault: str, given: object) -> None:
     """429 and 503 say when to come back as they are told to, or not at all; nothing is applied (2.10)."""
     _break(client, {"fault": fault} | ({} if given is None else {"retry_after": given}))
@@ -261,6 +261,26 @@ def test_fault_match(client: httpx.Client, match: dict[str, str], meets: bool, a
     assert answer.status_code == (500 if meets else 404)
 
 
+@pytest.mark.parametrize(
+    ("method", "fault", "status"),
+    [
+        ("GET", {"fault": "503"}, 503),
+        ("HEAD", {"fault": "503"}, 503),
+        ("GET", {"fault": "stale-read", "seconds": 60}, 404),
+        ("HEAD", {"fault": "stale-read", "seconds": 60}, 404),
+    ],
+)
+def test_fault_of_a_get_meets_head(client: httpx.Client, method: str, fault: dict[str, object], status: int) -> None:
+    """HEAD is a GET without the body, with a GET's faults; a fault for HEAD alone leaves GET as it is."""
+    _break(client, {"match": {"method": method}, **fault})
+    client.post(MAILBOXES, json=ADA).raise_for_status()
+
+    head, get = client.head(f"{MAILBOXES}/ada"), client.get(f"{MAILBOXES}/ada")
+
+    assert head.status_code == status
+    assert get.status_code == (status if method == "GET" else 200)
+
+
 def test_faults_are_counted_and_shown(client: httpx.Client) -> None:
     """What is left is shown with its count and can be posted again; what is used up is gone (contracts.md 7)."""
     twice = {"fault": "503", "times": 2, "match": {"method": "GET"}}
@@ -347,13 +367,30 @@ def test_fault_is_the_reason_in_the_list_of_calls(client: httpx.Client) -> None:
         ([{"fault": "503", "body": "xml"}], "[0].body: none of error, string, text, html, empty"),
         ([{"fault": "429", "retry_after": -1}], "[0].retry_after: neither a number of seconds nor a date"),
         ([{"fault": "429", "retry_after": "1\r\nx: y"}], "[0].retry_after: neither a number of seconds nor a date"),
+        ([{"fault": "429", "retry_after": 86_401}], "[0].retry_after: neither a number of seconds nor a date"),
+        ([{"fault": "429", "retry_after": "7"}], "[0].retry_after: neither a number of seconds nor a date"),
+        ([{"fault": "503", "retry_after": "tomorrow"}], "[0].retry_after: neither a number of seconds nor a date"),
+        (
+            [{"fault": "503", "retry_after": "Mon, 20 Nov 2026 09:06:00 GMT"}],
+            "[0].retry_after: neither a number of seconds nor a date: 0 to 86400, or as HTTP writes it, Fri, 20 Nov ",
+        ),
         ([{"fault": "latency"}], "[0].seconds: not a number of seconds from 0 to 3600"),
         ([{"fault": "latency", "seconds": [2, 1]}], "[0].seconds: not two numbers of seconds, the lower first"),
         ([{"fault": "stale-read", "seconds": "1"}], "[0].seconds: not a number of seconds"),
         ([{"fault": "ignore-fields"}], "[0].fields: not a list of names of fields"),
         ([{"fault": "null-booleans", "fields": [1]}], "[0].fields: not a list of names of fields"),
+        ([{"fault": "ignore-fields", "fields": ["name", "may_sned"]}], "[0].fields: 'may_sned' is not a field of any"),
+        ([{"fault": "null-booleans", "fields": ["name"]}], "[0].fields: 'name' is not a boolean field of any object"),
         ([{"fault": "503", "match": {"path": "/domains"}}], "[0].match.path: not a text that begins with /v1/"),
+        ([{"fault": "503", "match": {"path": "/v1/domains/**"}}], "[0].match.path: ** is not known"),
+        ([{"fault": "503", "match": {"path": "/v1/domains/"}}], "[0].match.path: there is an empty segment"),
+        ([{"fault": "503", "match": {"path": "/v1/domains//aliases"}}], "[0].match.path: there is an empty segment"),
+        ([{"fault": "503", "match": {"path": "/v1/domains?page=2"}}], "[0].match.path: only the path is compared"),
+        ([{"fault": "503", "match": {"path": "/v1/domains#top"}}], "[0].match.path: only the path is compared"),
+        ([{"fault": "503", "match": {"path": "/v1/"}}], "[0].match.path: there is an empty segment"),
+        ([{"fault": "503", "match": {"path": 7}}], "[0].match.path: not a text that begins with /v1/"),
         ([{"fault": "503", "match": {"method": "FETCH"}}], "[0].match.method: none of GET, "),
+        ([{"fault": "stale-read", "seconds": 1, "match": {"method": "PUT"}}], "[0].match.method: none of GET, HEAD, "),
         ([{"fault": "503", "match": {"paths": "/v1/x"}}], "[0].match: unknown field 'paths'"),
         ([{"fault": "503", "match": []}], "[0].match: not an object"),
         ([{"fault": "poison"}], "[0].match.path: poison needs the path of an object"),

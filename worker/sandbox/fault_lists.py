@@ -1,11 +1,14 @@
 """Reading a list of faults (`contracts.md` 7). What cannot be read is told with its place and its reason."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from email.utils import format_datetime
 
-from worker.sandbox.faults import MAY_BE_NULL, Fault, Faults, path_pattern
+from worker.sandbox.faults import MAY_BE_NULL, READS, Fault, Faults, path_pattern
+from worker.sandbox.field_names import BOOLEANS, FIELDS
 from worker.sandbox.latency import LONGEST_S, Latency, Seconds
 from worker.sandbox.outcomes import BodyKind, outcome_of
 from worker.sandbox.wire import Fields, Json
@@ -14,6 +17,9 @@ Check = Callable[[Json], None]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MOST = 1000
+_DAY_S = 86_400
+_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
+_SOME_DAY = datetime(2026, 11, 20, 9, 6, tzinfo=UTC)
 
 
 class InvalidFaults(ValueError):
@@ -41,8 +47,6 @@ def _fault(where: str, given: Json) -> Fault:
                 OPTIONS[kind][name](shown.get(name))
     fault = Fault(shown, times=_times(where, shown), outcome=outcome_of(kind, shown))
     _add_match(f"{where}.match", fault, shown.get("match", {}))
-    if kind == "poison" and fault.path is None:
-        raise InvalidFaults(f"{where}.match.path: poison needs the path of an object")
     _add_effect(fault, kind, shown)
     return fault
 
@@ -51,12 +55,29 @@ def _add_match(where: str, fault: Fault, given: Json) -> None:
     match = _object(where, given)
     _refuse_unknown(where, match, {"method", "path"})
     method, path = match.get("method"), match.get("path")
-    if method is not None and method not in METHODS:
-        raise InvalidFaults(f"{where}.method: none of {', '.join(METHODS)}")
-    if path is not None and not (isinstance(path, str) and path.startswith("/v1/")):
-        raise InvalidFaults(f"{where}.path: not a text that begins with /v1/")
+    kind = fault.given["fault"]
+    methods = READS if kind == "stale-read" else METHODS
+    if method is not None and method not in methods:
+        raise InvalidFaults(f"{where}.method: none of {', '.join(methods)}, which are what {kind} meets")
+    if path is None and kind == "poison":
+        raise InvalidFaults(f"{where}.path: poison needs the path of an object")
     fault.method = None if method is None else str(method)
-    fault.path = None if path is None else path_pattern(str(path))
+    if path is not None:
+        with _at(f"{where}.path"):
+            fault.path = path_pattern(_path(path))
+
+
+def _path(given: Json) -> str:
+    """Return a path that some call may have. Raises ValueError for one that would never be met."""
+    if not isinstance(given, str) or not given.startswith("/v1/"):
+        raise ValueError("not a text that begins with /v1/")
+    if "**" in given:
+        raise ValueError("** is not known: one star stands for one segment or a part of it, and never for more")
+    if "?" in given or "#" in given:
+        raise ValueError("only the path is compared, so nothing with ? or # in it is ever met")
+    if "" in given.split("/")[1:]:
+        raise ValueError("there is an empty segment (two slashes, or one at the end), which no path of Migadu's has")
+    return given
 
 
 def _add_effect(fault: Fault, kind: str, shown: Fields) -> None:
@@ -100,16 +121,46 @@ def _texts(value: Json) -> list[str]:
     raise ValueError("not a list of names of fields")
 
 
+def _fields(value: Json) -> None:
+    _refuse_unknown_names(_texts(value), FIELDS, "a field")
+
+
+def _booleans(value: Json) -> None:
+    _refuse_unknown_names(_texts(value), BOOLEANS, "a boolean field")
+
+
+def _refuse_unknown_names(names: list[str], known: AbstractSet[str], kind: str) -> None:
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            raise ValueError(f"{name!r} is not {kind} of any object{f'; {close[0]!r} is' if close else ''}")
+
+
 def _body(value: Json) -> None:
     if value not in list(BodyKind):
         raise ValueError(f"none of {', '.join(BodyKind)}")
 
 
 def _retry_after(value: Json) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-    is_text = isinstance(value, str) and 0 < len(value) <= 100 and value.isascii() and value.isprintable()
-    if not is_number and not is_text:
-        raise ValueError("neither a number of seconds nor a date as HTTP writes it")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _DAY_S
+    if not is_number and not _is_http_date(value):
+        raise ValueError(
+            f"neither a number of seconds nor a date: 0 to {_DAY_S}, or as HTTP writes it, {_http_date(_SOME_DAY)}"
+        )
+
+
+def _is_http_date(value: Json) -> bool:
+    """Tell whether this is a date in the one form that HTTP lets be sent (RFC 9110, 5.6.7), its weekday right."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return _http_date(datetime.strptime(value, _HTTP_DATE).replace(tzinfo=UTC)) == value
+    except ValueError:
+        return False
+
+
+def _http_date(instant: datetime) -> str:
+    return format_datetime(instant, usegmt=True)
 
 
 def _object(where: str, given: Json) -> Fields:
@@ -146,10 +197,10 @@ OPTIONS: Mapping[str, Mapping[str, Callable[[Json], object]]] = {
     "throttle-403": {},
     "plan-limit-403": {},
     "401": {},
-    "ignore-fields": {"fields": _texts},
+    "ignore-fields": {"fields": _fields},
     "stale-read": {"seconds": _number},
     "latency": {"seconds": _seconds},
-    "null-booleans": {"fields": _texts},
+    "null-booleans": {"fields": _booleans},
     "poison": {"body": _body},
 }
 """Every fault, and how each of its options is checked."""

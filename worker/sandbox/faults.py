@@ -10,6 +10,7 @@ from worker.sandbox.latency import Latency
 from worker.sandbox.outcomes import Outcome
 from worker.sandbox.wire import Fields
 
+READS = ("GET", "HEAD")
 MAY_BE_NULL = (
     "is_internal",
     "autorespond_active",
@@ -38,8 +39,13 @@ class Fault:
     nulled: frozenset[str] = frozenset()
 
     def meets(self, method: str, path: str) -> bool:
-        """Tell whether it has to do with such a call (the path decoded). Only reads can be stale."""
-        if self.method not in (None, method) or (self.stale and method != "GET"):
+        """Tell whether it has to do with such a call (the path decoded). Only reads can be stale.
+
+        HEAD is a GET of which nobody wants the body, so it meets what a GET meets.
+        """
+        if self.method not in (None, method) and (self.method, method) != ("GET", "HEAD"):
+            return False
+        if self.stale and method not in READS:
             return False
         return self.path is None or self.path.fullmatch(path) is not None
 
