@@ -49,7 +49,7 @@ def test_sandbox_reset_empties_it(client: httpx.Client) -> None:
     client.post("/_sandbox/reset")
 
     assert client.get("/_sandbox/state").json() == new
-    assert client.get("/_sandbox/calls").json() == {"calls": []}
+    assert client.get("/_sandbox/calls").json() == {"calls": [], "dropped": 0}
 
 
 def test_sandbox_lists_its_calls(client: httpx.Client) -> None:
@@ -113,6 +113,91 @@ def test_sandbox_control_answers_loopback_only(client: httpx.Client, method: str
     assert len(client.get("/_sandbox/state").json()["domains"][0]["mailboxes"]) == 1
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "rebound.example:8026"},
+        {"host": "127.0.0.1.rebound.example"},
+        {"host": "192.0.2.1:8026"},
+        {"host": "[half"},
+        {"origin": "https://page.example"},
+        {"origin": "https://localhost.page.example"},
+        {"origin": "null"},
+    ],
+    ids=lambda headers: next(iter(headers.values())),
+)
+def test_sandbox_control_answers_no_web_page(client: httpx.Client, headers: dict[str, str]) -> None:
+    """A page elsewhere cannot have a browser on this machine control it, by whatever name it asks."""
+    _fill(client)
+
+    answer = client.post("/_sandbox/reset", headers=headers)
+
+    assert (answer.status_code, list(answer.json())) == (403, ["error"])
+    assert len(client.get("/_sandbox/state").json()["domains"][0]["mailboxes"]) == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost:8026"},
+        {"host": "LocalHost"},
+        {"host": "127.1.2.3"},
+        {"host": "[::1]:8026"},
+        {"origin": "http://localhost:3000"},
+        {"origin": "http://127.0.0.1:8026"},
+    ],
+    ids=lambda headers: next(iter(headers.values())),
+)
+def test_sandbox_control_answers_this_machine_by_all_its_names(client: httpx.Client, headers: dict[str, str]) -> None:
+    """Whatever this machine calls itself, and a page that it serves, is let in."""
+    assert client.post("/_sandbox/reset", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "said"),
+    [
+        ("/_sandbox/faults", 1024 * 1024 + 1, "The body is larger than 1 MiB."),
+        ("/_sandbox/seed", 64 * 1024 * 1024 + 1, "The body is larger than 64 MiB."),
+    ],
+)
+def test_sandbox_control_bounds_its_bodies(client: httpx.Client, path: str, size: int, said: str) -> None:
+    """A body above the bound is 413 with a sentence, and the next call finds everything well."""
+    answer = client.post(path, content=b" " * size)
+
+    assert (answer.status_code, answer.json()) == (413, {"error": said})
+    assert client.get("/_sandbox/state").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "type_", "reason"),
+    [
+        (b"", "application/json", "there is no body"),
+        (b'{"a": 1}', "application/x-www-form-urlencoded", "the body is not announced as application/json"),
+        (b'{"a": }', "application/json", "the body is not JSON (line 1, column 7: Expecting value)"),
+        (b"[]", "application/json", "the body is JSON, but no object"),
+        (b'{"local_part": "t", "destinations": [1]}', "application/json", "destinations holds something that is not"),
+        (b'{"local_part": "t", "destinations": "a b"}', "application/json", "destinations[0]: the local part is"),
+    ],
+)
+def test_sandbox_knows_why_it_refused_a_body(client: httpx.Client, content: bytes, type_: str, reason: str) -> None:
+    """The client hears "bad request", and the list of calls tells one reason from another."""
+    answer = client.post(ALIASES, content=content, headers={"content-type": type_})
+    (call,) = client.get("/_sandbox/calls").json()["calls"]
+
+    assert (answer.status_code, answer.json()) == (400, {"error": "bad request"})
+    assert call["reason"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/v1/domains", "hosted_dns"), ("/v1/domains", "create_default_addresses")]
+)
+def test_sandbox_names_the_switch_that_is_none(client: httpx.Client, path: str, field: str) -> None:
+    """A switch of a new domain that is neither on nor off is named in the reason."""
+    client.post(path, json={"name": "example.net", field: "perhaps"})
+
+    assert client.get("/_sandbox/calls").json()["calls"][0]["reason"] == f"{field} is not a boolean"
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/_sandbox/reset"), ("POST", "/_sandbox/stae"), ("GET", "/")])
 def test_sandbox_control_says_what_there_is(client: httpx.Client, method: str, path: str) -> None:
     """A control that is not there is 404 with a sentence that lists those that are."""
@@ -142,6 +227,7 @@ def test_sandbox_forwarding_is_confirmed_by_a_click(client: httpx.Client) -> Non
         ({"mailbox": "eve@example.org", "address": "ada@home.example"}, 404),
         ({"mailbox": "ada@example.net", "address": "ada@home.example"}, 404),
         ({"mailbox": "ada@example.org"}, 400),
+        ({"mailbox": "ada@example.org", "address": "ada@home.example", "click": True}, 400),
         ([], 400),
     ],
 )
@@ -175,14 +261,24 @@ def test_sandbox_domain_can_be_activated_when_its_dns_was_set(client: httpx.Clie
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"), [({"domain": "example.net", "ok": True}, 404), ({"domain": "example.org"}, 400), (None, 400)]
+    ("sent", "status", "said"),
+    [
+        ({"domain": "example.net", "ok": True}, 404, "there is no such domain"),
+        ({"domain": "example.org"}, 400, "ok is missing"),
+        ({"domain": "example.org", "ok": 1}, 400, "ok is not a boolean"),
+        ({"domain": 7, "ok": True}, 400, "domain is not a text"),
+        ({"ok": True}, 400, "domain is missing"),
+        ({"domain": "example.org", "ok": False, "mx": True}, 400, "unknown field 'mx': there are domain and ok"),
+        ([], 400, "the body is JSON, but no object"),
+        (None, 400, 'the body is empty: expected {"domain": "example.org", "ok": true}'),
+    ],
 )
-def test_sandbox_refuses_the_dns_of_nothing(client: httpx.Client, sent: object, status: int) -> None:
-    """A domain that is not there, or no word about it, is refused with a sentence."""
+def test_sandbox_refuses_the_dns_of_nothing(client: httpx.Client, sent: object, status: int, said: str) -> None:
+    """A domain that is not there, or no word about it, or more than that, is refused with a sentence."""
     answer = client.post("/_sandbox/dns", json=sent)
 
-    assert answer.status_code == status
-    assert answer.json()["error"]
+    assert (answer.status_code, answer.json()) == (status, {"error": said})
+    assert client.get("/_sandbox/state").json()["domains"][0]["dns_ok"] is True
 
 
 def test_sandbox_control_needs_no_credentials(serving: RunningSandbox) -> None:

@@ -143,7 +143,25 @@ def test_sandbox_seed_may_be_brief(client: httpx.Client) -> None:
         ),
         (
             {"mailboxes": [{"local_part": "ada", "name": "Ada", "changed_at": "noon"}]},
-            "domains[0].mailboxes[0]: a time",
+            "domains[0].mailboxes[0]: changed_at is written neither HH:MM nor dd/mm/yy",
+        ),
+        ({"activated_at": 7}, "domains[0]: activated_at is written neither HH:MM nor dd/mm/yy"),
+        (
+            {"aliases": [{"local_part": "team", "destinations": 7}]},
+            "domains[0].aliases[0]: destinations is neither an array nor a comma-separated text",
+        ),
+        (
+            {"aliases": [{"local_part": "team", "destinations": ["ada", 7]}]},
+            "domains[0].aliases[0]: destinations holds something that is not a text at [1]",
+        ),
+        (
+            {"rewrites": [{**REWRITE, "destinations": "ada, a b"}]},
+            "domains[0].rewrites[0]: destinations[1]: the local part is missing or not valid",
+        ),
+        ({"catchall_destinations": {}}, "domains[0]: catchall_destinations is neither an array nor"),
+        (
+            {"mailboxes": [{"local_part": "ada", "name": "A", "sender_denylist": [1]}]},
+            "domains[0].mailboxes[0]: sender_denylist holds something that is not a text at [0]",
         ),
         ({"aliases": [{"local_part": "team", "destinations": []}]}, "domains[0].aliases[0]: there are no destinations"),
         ({"rewrites": [{"name": "all"}]}, "domains[0].rewrites[0]: the local_part_rule is missing"),
@@ -164,13 +182,30 @@ def test_sandbox_refuses_a_bad_seed_and_says_where(client: httpx.Client, domain:
     assert client.get("/_sandbox/state").json() == before
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'{"domains":{}}', b'{"domain":[]}', b'{"domains":[1]}'])
-def test_sandbox_refuses_a_seed_of_another_shape(client: httpx.Client, raw: bytes) -> None:
-    """What is no seed at all is 400 with a reason (contracts.md 7)."""
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", 'the body is empty: expected a seed, {"domains": [...]}'),
+        (b"null", "the body is empty: "),
+        (b"{", "the body is not JSON (line 1, column 2: "),
+        (b'{"domains":\n  [nothing]}', "the body is not JSON (line 2, column 4: Expecting value)"),
+        (b"\xff", "the body is not JSON (byte 1 is not UTF-8)"),
+        (b'{"domains":[NaN]}', "the body is not JSON (NaN is not JSON)"),
+        (b"[" * 100_000, "the body is not JSON that can be read (it is nested too deeply)"),
+        (b"[]", "the seed: this is not an object"),
+        (b"{}", "the seed: the list domains is missing"),
+        (b'{"domains":{}}', "the seed: domains is not a list"),
+        (b'{"domain":[]}', "the seed: unknown field 'domain'"),
+        (b'{"domains":[1]}', "domains[0]: this is not an object"),
+    ],
+    ids=range(12),
+)
+def test_sandbox_refuses_a_seed_of_another_shape(client: httpx.Client, raw: bytes, said: str) -> None:
+    """What is no seed at all is 400 with a reason, and the place if it is no JSON (contracts.md 7)."""
     answer = client.post("/_sandbox/seed", content=raw)
 
     assert answer.status_code == 400
-    assert answer.json()["error"]
+    assert answer.json()["error"].startswith(said)
 
 
 def test_sandbox_seed_names_each_domain_once(client: httpx.Client) -> None:

@@ -174,6 +174,28 @@ def test_sandbox_refuses_a_body_above_1_mb(client: httpx.Client, pieces: list[by
     assert (call["status"], call["body"]) == (413, "[redacted]")
 
 
+def test_sandbox_says_how_many_calls_it_forgot(client: httpx.Client) -> None:
+    """The list keeps the last calls within 64 MB, and says how many it dropped until a reset (contracts.md 7)."""
+    body = {"name": "x" * 1_000_000}
+    for _ in range(70):
+        client.post(MAILBOXES, json=body)
+
+    shown = client.get("/_sandbox/calls").json()
+    client.post("/_sandbox/reset")
+
+    assert len(shown["calls"]) == 64 * 1024 * 1024 // 1_000_056
+    assert len(shown["calls"]) + shown["dropped"] == 70
+    assert client.get("/_sandbox/calls").json() == {"calls": [], "dropped": 0}
+
+
+def test_sandbox_help_says_how_latency_is_written(tmp_path: Path) -> None:
+    """The help of the command names both forms of a latency."""
+    ran = Shell(tmp_path).run("sandbox", "--help")
+
+    assert ran.code == 0
+    assert "SECONDS, or drawn from LOW-HIGH, as in 0.5-0.8" in " ".join(ran.out.split())
+
+
 @pytest.mark.parametrize(
     "raw", [b'{"a":' * 900 + b"1" + b"}" * 900, b"[" * 100_000, b'"\\ud800"', b"\xff", b"NaN", b"{}" * 2], ids=range(6)
 )
@@ -242,14 +264,16 @@ def test_sandbox_command_serves_a_seed_file(tmp_path: Path) -> None:
         (["--block", "-1"], 2, "--block"),
         (["--seed", "nowhere.json"], 2, "nowhere.json"),
         (["--seed", "bad.json"], 1, "bad.json: domains[0]: the name is missing"),
-        (["--seed", "broken.json"], 1, "broken.json: this is not JSON"),
+        (["--seed", "broken.json"], 1, "broken.json: this is not JSON (line 2, column 15: Expecting value)"),
+        (["--seed", "empty.json"], 1, "empty.json: this is empty"),
     ],
 )
 def test_sandbox_command_refuses_bad_options(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     """What cannot be is told in one sentence that names it, before anything is served."""
     shell = Shell(tmp_path)
     shell.write("bad.json", '{"domains": [{}]}')
-    shell.write("broken.json", "{")
+    shell.write("broken.json", '{\n  "domains": [,]}')
+    shell.write("empty.json", "")
 
     ran = shell.run("sandbox", "--port", "0", *arguments)
 

@@ -7,10 +7,11 @@ from worker.sandbox.calls import MOST_BYTES, MOST_CALLS, Call, Calls, redacted
 NOW = datetime(2026, 11, 20, 9, 5, tzinfo=UTC)
 
 
-def _arrive(calls: Calls, number: int, *, size: int = 0) -> None:
+def _arrive(calls: Calls, number: int, *, size: int | None = None) -> Call:
     call = Call(NOW, "GET", f"/v1/{number}")
     calls.arrived(call)
-    calls.brought(call, None, size)
+    calls.brought(call, None if size is None else "x" * (size - len('""') - len("GET/v1/0")))
+    return call
 
 
 def test_sandbox_keeps_the_latest_calls() -> None:
@@ -21,7 +22,7 @@ def test_sandbox_keeps_the_latest_calls() -> None:
 
     kept = [call.path for call in calls]
 
-    assert len(kept) == MOST_CALLS
+    assert (len(kept), calls.dropped) == (MOST_CALLS, 5)
     assert (kept[0], kept[-1]) == ("/v1/5", f"/v1/{MOST_CALLS + 4}")
 
 
@@ -30,13 +31,35 @@ def test_sandbox_keeps_no_more_bodies_than_it_may() -> None:
     calls = Calls()
     for number in range(10):
         _arrive(calls, number, size=MOST_BYTES // 4)
-    kept = [call.path for call in calls]
+    kept, dropped = [call.path for call in calls], calls.dropped
 
     calls.clear()
-    _arrive(calls, 10, size=MOST_BYTES)
+    _arrive(calls, 0, size=MOST_BYTES)
 
-    assert kept == ["/v1/6", "/v1/7", "/v1/8", "/v1/9"]
-    assert [call.path for call in calls] == ["/v1/10"]
+    assert (kept, dropped) == (["/v1/6", "/v1/7", "/v1/8", "/v1/9"], 6)
+    assert ([call.path for call in calls], calls.dropped) == (["/v1/0"], 0)
+
+
+def test_sandbox_counts_paths_too() -> None:
+    """A path can be as long as a body, and calls without a body are bounded as well."""
+    calls = Calls()
+    for _ in range(5):
+        calls.arrived(Call(NOW, "GET", "/" * (MOST_BYTES // 4 - len("GET"))))
+
+    assert (len(list(calls)), calls.dropped) == (4, 1)
+
+
+def test_sandbox_does_not_count_the_body_of_a_call_that_it_forgot() -> None:
+    """A body that comes after its call was forgotten takes no room from later ones."""
+    calls = Calls()
+    late = Call(NOW, "POST", "/v1/late")
+    calls.arrived(late)
+    calls.clear()
+    calls.brought(late, "x" * MOST_BYTES)
+
+    _arrive(calls, 0, size=MOST_BYTES)
+
+    assert [call.path for call in calls] == ["/v1/0"]
 
 
 def test_sandbox_redacts_secrets_at_every_depth() -> None:

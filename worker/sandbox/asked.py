@@ -21,6 +21,8 @@ class Asked:
     keys: Sequence[str]
     """What stands in the path in the places of keys, decoded: the domain's name, then the mailbox's local part, ..."""
     sent: Json
+    flaw: str | None
+    """Why nothing could be read of what was sent."""
     now: datetime
 
     @property
@@ -36,8 +38,10 @@ class Asked:
     @property
     def body(self) -> Fields:
         """The object that was sent. Raises BadRequest if it is none."""
+        if self.flaw is not None:
+            raise BadRequest(self.flaw)
         if not isinstance(self.sent, dict):
-            raise BadRequest("the body is no JSON object, or not announced as application/json")
+            raise BadRequest("the body is JSON, but no object")
         return self.sent
 
     def store_mailbox(self, mailbox: Entry) -> Entry:

@@ -3,7 +3,7 @@
 from worker.sandbox.asked import Asked
 from worker.sandbox.destinations import destinations
 from worker.sandbox.entry import Entry
-from worker.sandbox.fields import defaults, domain_name, flag, written
+from worker.sandbox.fields import defaults, domain_name, flag, read, written
 from worker.sandbox.objects import ALIAS, DOMAIN, DOMAIN_SHOWN, DOMAIN_TIMES
 from worker.sandbox.refusals import BadRequest, DnsCheckFailed
 from worker.sandbox.wire import Fields, Json
@@ -19,7 +19,7 @@ def create_domain(asked: Asked) -> Entry:
         raise BadRequest("there is a domain of this name")
     fields = {"name": name, **defaults(DOMAIN_SHOWN), "state": "inactive", **defaults(DOMAIN)}
     domain = Domain(Entry({**fields, **_changes(asked.body, name)}, dict.fromkeys(DOMAIN_TIMES)), dns_ok=False)
-    if flag(asked.body.get("create_default_addresses")):
+    if read("create_default_addresses", flag, asked.body.get("create_default_addresses")):
         _add_default_addresses(domain)
     asked.world.domains[name] = domain
     return domain.entry
@@ -50,9 +50,9 @@ def _add_default_addresses(domain: Domain) -> None:
 
 
 def _changes(body: Fields, name: str) -> dict[str, Json]:
-    if flag(body.get("hosted_dns")):
+    if read("hosted_dns", flag, body.get("hosted_dns")):
         raise BadRequest("hosted_dns cannot be had")
     changes = written(DOMAIN, body)
     if "catchall_destinations" in body:
-        changes["catchall_destinations"] = destinations(body["catchall_destinations"], name)
+        changes["catchall_destinations"] = destinations(body["catchall_destinations"], name, "catchall_destinations")
     return changes

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import TypeVar
 
 from worker.sandbox.refusals import BadRequest
 from worker.sandbox.wire import Fields, Json
 
 Reader = Callable[[Json], Json]
+T = TypeVar("T")
 
 _LOCAL_PART = re.compile(r"(?!.{65})[a-z0-9_+-]+(\.[a-z0-9_+-]+)*")
 _EXTERNAL_LOCAL_PART = re.compile(r"[^\s@,]{1,64}")
@@ -51,11 +53,16 @@ def written(table: Table, body: Fields) -> dict[str, Json]:
         field, value = table[name], body[name]
         if field.blank_keeps and value in (None, ""):
             continue
-        try:
-            changes[name] = field.read(value)
-        except BadRequest as refusal:
-            raise BadRequest(f"{name} {refusal}") from refusal
+        changes[name] = read(name, field.read, value)
     return changes
+
+
+def read(name: str, reader: Callable[[Json], T], value: Json) -> T:
+    """Read the value of a field that is in no table. Raises BadRequest, which names the field."""
+    try:
+        return reader(value)
+    except BadRequest as refusal:
+        raise BadRequest(f"{name} {refusal}") from refusal
 
 
 def flag(value: Json) -> bool | None:
@@ -88,8 +95,9 @@ def texts(value: Json) -> list[str]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
         raise BadRequest("is neither an array nor a comma-separated text")
-    if not all(isinstance(item, str) for item in items):
-        raise BadRequest("holds something that is not a text")
+    for number, item in enumerate(items):
+        if not isinstance(item, str):
+            raise BadRequest(f"holds something that is not a text at [{number}]")
     return [item.strip() for item in items if item.strip()]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from worker.sandbox.asked import FORWARDINGS, Asked
 from worker.sandbox.entry import Entry
-from worker.sandbox.fields import defaults, external_address, refuse_past_days, written
+from worker.sandbox.fields import defaults, external_address, read, refuse_past_days, written
 from worker.sandbox.objects import FORWARDING, FORWARDING_TIMES
 from worker.sandbox.refusals import BadRequest
 from worker.sandbox.wire import Fields, Json
@@ -48,7 +48,7 @@ def forwarding_to(world: World, given: Json, now: datetime) -> Mapping[str, Entr
     """Return the forwarding that a new mailbox's ``forwarding_to`` asks for, by its key. Raises BadRequest."""
     if given in (None, ""):
         return {}
-    address = external_address(given)
+    address = read("forwarding_to:", external_address, given)
     return {address: _new(world, address, {}, now)}
 
 

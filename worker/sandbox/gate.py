@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from worker.sandbox.asked import Asked
@@ -29,6 +30,16 @@ from worker.sandbox.wire import Json, Unreadable, dump, parse
 LARGEST_BODY = 1024 * 1024
 
 
+class _Sent(NamedTuple):
+    """The body of a call as it was read, or why nothing can be read of it."""
+
+    value: Json
+    flaw: str | None = None
+
+
+_NOTHING = _Sent(None, "there is no body")
+
+
 def api(host: Host) -> Application:
     """Return the application that records a call, answers it, and records how it ended."""
 
@@ -41,7 +52,7 @@ def api(host: Host) -> Application:
             call.reason = str(why)
             return
         sent = _sent(scope, raw)
-        host.calls.brought(call, sent, len(raw or b""))
+        host.calls.brought(call, sent.value)
         answer = _turned_away(host, scope, raw, call) or await _met(host, scope, sent, call)
         if answer is None:
             await hang_up(scope, receive)
@@ -52,17 +63,17 @@ def api(host: Host) -> Application:
     return answer
 
 
-def _sent(scope: Scope, raw: bytes | None) -> Json:
+def _sent(scope: Scope, raw: bytes | None) -> _Sent:
     """Read a body. One that is not announced as JSON, or cannot be read, might hold anything, so none of it is kept."""
     if raw == b"":
-        return None
+        return _NOTHING
     announced = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if raw is None or announced != JSON:
-        return REDACTED
+        return _Sent(REDACTED, f"the body is not announced as {JSON}")
     try:
-        return parse(raw)
-    except Unreadable:
-        return REDACTED
+        return _Sent(parse(raw))
+    except Unreadable as why:
+        return _Sent(REDACTED, f"the body is {why}")
 
 
 def _turned_away(host: Host, scope: Scope, raw: bytes | None, call: Call) -> Answer | None:
@@ -79,7 +90,7 @@ def _turned_away(host: Host, scope: Scope, raw: bytes | None, call: Call) -> Ans
     return None
 
 
-async def _met(host: Host, scope: Scope, sent: Json, call: Call) -> Answer | None:
+async def _met(host: Host, scope: Scope, sent: _Sent, call: Call) -> Answer | None:
     """Answer a call that was let in, unless faults have it end otherwise. None: without an answer."""
     effect = host.faults.effect_on(call.method, call.path)
     wait_s = host.latency.next_s() + effect.latency_s
@@ -92,15 +103,16 @@ async def _met(host: Host, scope: Scope, sent: Json, call: Call) -> Answer | Non
     return outcome.answer if outcome else own
 
 
-def _answered(host: Host, scope: Scope, sent: Json, call: Call, effect: Effect) -> Answer:
+def _answered(host: Host, scope: Scope, sent: _Sent, call: Call, effect: Effect) -> Answer:
     """Answer by the rules."""
     segments = [unquote(segment) for segment in scope["raw_path"].decode("latin-1").split("/")[2:]]
-    if effect.ignored and isinstance(sent, dict):
-        sent = {name: value for name, value in sent.items() if name not in effect.ignored}
+    value, flaw = sent
+    if effect.ignored and isinstance(value, dict):
+        value = {name: inner for name, inner in value.items() if name not in effect.ignored}
     try:
         (answer, changes), keys = route(call.method, segments)
         world = host.about_to_change() if changes else host.world_ago(effect.stale)
-        body = answer(Asked(world, keys, sent, host.clock()))
+        body = answer(Asked(world, keys, value, flaw, host.clock()))
     except Refused as refusal:
         call.reason = str(refusal)
         return Answer(refusal.status, dump(refusal.body))

@@ -44,7 +44,9 @@ def read_seed(raw: bytes) -> Fields:
     try:
         seed = parse(raw)
     except Unreadable as error:
-        raise InvalidSeed("this is not JSON") from error
+        raise InvalidSeed(f"this is {error}") from error
+    if seed is None:
+        raise InvalidSeed("this is empty: a seed is an object with the list domains")
     with _at("the seed"):
         return _object(seed)
 
@@ -58,6 +60,8 @@ def world_from(seed: Json, now: datetime) -> World:
     with _at("the seed"):
         holder = _object(seed)
         _refuse_unknown(holder, ("domains",))
+        if "domains" not in holder:
+            raise BadRequest("the list domains is missing")
     for where, given in _objects("", holder, "domains"):
         with _at(where):
             domain = _domain(given, now)
@@ -89,7 +93,7 @@ def _domain(given: Fields, now: datetime) -> Domain:
     _refuse_unknown(given, ("name", *table, *DOMAIN_TIMES, *_DNS, *_COLLECTIONS))
     name = domain_name(given.get("name"))
     fields = {"name": name, **defaults(table), **written(table, given)}
-    fields["catchall_destinations"] = destinations(given.get("catchall_destinations"), name)
+    fields["catchall_destinations"] = destinations(given.get("catchall_destinations"), name, "catchall_destinations")
     dns_ok = written(_DNS, given).get("dns_ok", True) is True
     return Domain(Entry(fields, _times(DOMAIN_TIMES, given, now)), dns_ok)
 
@@ -157,10 +161,10 @@ def _refuse_contradiction(given: Fields, named: Fields) -> None:
 
 
 def _times(names: tuple[str, ...], given: Fields, now: datetime) -> Times:
-    return {name: _instant(given.get(name), now) for name in names}
+    return {name: _instant(name, given.get(name), now) for name in names}
 
 
-def _instant(shown: Json, now: datetime) -> datetime | None:
+def _instant(name: str, shown: Json, now: datetime) -> datetime | None:
     """Read a time as Migadu displays it; what it does not show of the instant is lost."""
     if shown is None:
         return None
@@ -170,7 +174,7 @@ def _instant(shown: Json, now: datetime) -> datetime | None:
             return datetime.combine(now.date(), clock.timetz())
         return datetime.strptime(str(shown), "%d/%m/%y").replace(tzinfo=UTC)
     except ValueError as error:
-        raise BadRequest("a time is written neither HH:MM nor dd/mm/yy") from error
+        raise BadRequest(f"{name} is written neither HH:MM nor dd/mm/yy") from error
 
 
 def _require(given: Fields, *names: str) -> None:

@@ -12,7 +12,10 @@ _write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", 
 
 
 class Unreadable(ValueError):
-    """The body is not JSON that could be sent back: malformed, NaN or infinite, or half a surrogate pair."""
+    """This is not JSON that could be sent back: malformed, NaN or infinite, or half a surrogate pair.
+
+    The text goes on from "this is", names the place, and repeats nothing of what was sent.
+    """
 
 
 def parse(raw: bytes) -> Json:
@@ -23,8 +26,16 @@ def parse(raw: bytes) -> Json:
         value: Json = json.loads(raw, parse_float=_finite, parse_constant=_refuse_constant)
         if b"\\ud" in raw.lower():
             json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise Unreadable("the body is not readable JSON") from error
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not JSON (line {error.lineno}, column {error.colno}: {error.msg.rstrip(': ')})") from error
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not JSON (byte {error.start + 1} is not {error.encoding.upper()})") from error
+    except UnicodeEncodeError as error:
+        raise Unreadable("not JSON (it holds half a surrogate pair)") from error
+    except RecursionError as error:
+        raise Unreadable("not JSON that can be read (it is nested too deeply)") from error
+    except ValueError as error:
+        raise Unreadable(f"not JSON ({error})") from error
     return value
 
 
@@ -36,7 +47,7 @@ def dump(value: Json) -> bytes:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("the number is too large")
+        raise ValueError("a number is too large")
     return number
 
 

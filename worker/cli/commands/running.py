@@ -17,6 +17,8 @@ from worker.settings import Settings, load_settings
 
 T = TypeVar("T")
 
+_LATENCY = "How long each call waits before it is applied: SECONDS, or drawn from LOW-HIGH, as in 0.5-0.8."
+
 # What Celery, FastAPI and uvicorn take to import, no other command should wait for: hence the imports within.
 
 _ALONE = (
@@ -91,7 +93,7 @@ def sandbox(
         float | None,
         typer.Option(min=0, metavar="SECONDS", help="How long nothing passes above the limit; else one window."),
     ] = None,
-    latency: Annotated[str, typer.Option(metavar="SECONDS|LOW-HIGH", help="How long each answer takes.")] = "0",
+    latency: Annotated[str, typer.Option(metavar="SECONDS|LOW-HIGH", help=_LATENCY)] = "0",
 ) -> None:
     """Run the stand-in Migadu alone, until SIGINT or SIGTERM. It needs no database, no settings and no network.
 
