@@ -58,7 +58,7 @@ def written(table: Table, body: Fields) -> dict[str, Json]:
 
 
 def read(name: str, reader: Callable[[Json], T], value: Json) -> T:
-    """Read the value of a field that is in no table. Raises BadRequest, which names the field."""
+    """Read the value of one field. Raises BadRequest, which names the field."""
     try:
         return reader(value)
     except BadRequest as refusal:
