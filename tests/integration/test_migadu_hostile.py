@@ -1,6 +1,7 @@
 """The client against a host that answers as no host should, over real sockets."""
 
 import datetime as dt
+import gzip
 import ipaddress
 import socket
 import ssl
@@ -377,6 +378,62 @@ def test_a_body_without_end_takes_no_memory(ask, most):
     assert error.answered_bytes <= exchange.LARGEST_INDEX + 1_000_000
     assert sum(sent) < 100_000_000
     assert peak < most
+
+
+def test_a_compressed_answer_is_not_unpacked():
+    """A few hundred bytes that swell to fifty megabytes take no memory; a status says what it says all the same."""
+    bomb = gzip.compress(gzip.compress(b" " * 50_000_000))
+    packed = ("Content-Encoding: gzip, gzip",)
+    tracemalloc.start()
+    try:
+        read, write, _ = outcomes_of(http(200, bomb, *packed))
+        refused, _, _ = outcomes_of(http(403, bomb, *packed, content_type="text/html"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (type(read), type(write), type(refused)) == (Transient, Unknown, Throttled)
+    assert read.answered_bytes == len(bomb)
+    assert peak < 8_000_000
+
+
+def test_a_host_of_many_addresses_is_given_up_at_the_deadline(monkeypatch):
+    """The deadline is that of the call, however many addresses a name has that swallow what is sent to them."""
+    listeners = [socket.socket() for _ in range(4)]
+    waiting = []
+    for number, each in enumerate(listeners, 2):
+        each.bind((f"127.0.0.{number}", listeners[0].getsockname()[1] if number > 2 else 0))
+        each.listen(0)
+        for _ in range(3):  # the queue is full from then on, so that connecting is answered by nobody
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            with suppress(BlockingIOError):
+                waiting[-1].connect(each.getsockname())
+    port = listeners[0].getsockname()[1]
+    resolve = socket.getaddrinfo
+
+    def resolved(host, *arguments, **more):
+        hosts = [each.getsockname()[0] for each in listeners] if host == "many.example" else [host]
+        return [found for each in hosts for found in resolve(each, *arguments, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    with ThreadClients(deadline_s=0.5) as clients:
+        migadu = MigaduClient(f"http://many.example:{port}/v1", "admin@example.org", KEY, http=clients.client())
+        began = time.monotonic()
+        error = raised_by(migadu.send, RENEWAL)
+        took_s = time.monotonic() - began
+    for each in (*waiting, *listeners):
+        each.close()
+
+    assert isinstance(error, Transient)
+    assert took_s < 1
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
+def test_a_host_that_no_resolver_takes_is_a_failure_like_any_other(host):
+    """A name that cannot even be looked up comes out as the room's own error."""
+    with MigaduClient(f"http://{host}/v1", "admin@example.org", KEY) as migadu:
+        assert isinstance(raised_by(migadu.send, RENEWAL), Transient)
 
 
 def test_each_thread_has_its_own_client():

@@ -6,6 +6,7 @@ where bytes are read and written.
 """
 
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -158,9 +159,26 @@ class _Network(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = self._deadline.cap(timeout, httpcore.ConnectTimeout)
-        stream = self._sockets.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _Stream(stream, self._deadline)
+        # One address at a time: given the name, the socket library allows the timeout to each of its addresses anew.
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("the name has no address")
+        for found in _addresses_of(host, port):
+            capped = self._deadline.cap(timeout, httpcore.ConnectTimeout)
+            try:
+                stream = self._sockets.connect_tcp(found, port, capped, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _Stream(stream, self._deadline)
+        raise failure
+
+
+def _addresses_of(host: str, port: int) -> list[str]:
+    """Return the addresses of a name, in the order to try them. The resolver has no deadline but its own."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # the latter for a label that is empty or too long
+        raise httpcore.ConnectError(str(error)) from error
+    return [str(where[0]) for *_, where in found]
 
 
 class _Stream(httpcore.NetworkStream):
