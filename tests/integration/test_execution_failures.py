@@ -10,7 +10,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, USER, Office
+from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, POLICY, USER, Office
 from worker.execution import run_next, sweep_once
 from worker.execution.look import look_at
 from worker.migadu import AccountRefused, Hooks, MigaduClient
@@ -501,3 +501,27 @@ def test_creation_whose_place_another_hand_takes_is_looked_at_once_more_and_no_o
         "held",
         "ada.lovelace@example.org exists already and was not made here: adopt it, free it, or state a workEmail",
     )
+
+
+@pytest.mark.parametrize("existing", ["hold", "next-name"])
+@pytest.mark.parametrize(("methods", "job"), [(["POST"], []), (["POST", "PUT"], ["parked"])], ids=["once", "always"])
+def test_creation_with_a_door_that_stays_open_is_ours(
+    office: Office, existing: str, methods: list[str], job: list[str]
+) -> None:
+    """What is made otherwise than asked for is made: it is mended or shown to a person, and no other one is made."""
+    office.activate(f'{POLICY}[mailbox]\nmay_access_pop3 = false\n[joining]\nexisting = "{existing}"\n')
+    office.fail(
+        *({"match": {"method": each}, "fault": "ignore-fields", "fields": ["may_access_pop3"]} for each in methods)
+    )
+    office.join("E1", "Ada Lovelace")
+    office.work_on(10 * MINUTE)
+
+    assert office.calls("POST") == [("POST", "mailboxes")]
+    assert office.doors("ada.lovelace")["pop3"] is ("PUT" in methods)
+    assert office.ledger()[0] == ("create-mailbox", "confirmed")
+    assert [state for _, state, _ in office.outstanding()] == job
+
+    office.fail()
+    office.tell("left", "E1")
+    office.drain()
+    assert not any(office.doors("ada.lovelace").values())

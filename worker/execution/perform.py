@@ -16,7 +16,7 @@ from worker.execution.context import Execution
 from worker.execution.effects import enter
 from worker.execution.outcomes import Done, Held, Outcome
 from worker.execution.recorder import Recorder
-from worker.migadu import MigaduClient, MigaduError, NotFound, Refused, Transient, Unknown
+from worker.migadu import EchoMismatch, MigaduClient, MigaduError, NotFound, Refused, Transient, Unknown
 from worker.planning.plan import Plan
 from worker.planning.step import Operation, Step
 from worker.policy import Policy
@@ -120,7 +120,7 @@ def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
         raise
     except MigaduError as error:
         failure = error
-        _write(run, row.id, lambda session, known: _fail(session, known, failure, run.now))
+        _write(run, row.id, lambda session, known: _fail(session, known, step, failure, run.now))
         raise
     finally:
         run.recorder.step_id = None
@@ -143,14 +143,18 @@ def _may_try_again(error: BaseException) -> bool:
     return isinstance(error, Transient) and (error.retry_after_s or 0) <= _LONGEST_PAUSE_IN_A_RUN_S
 
 
-def _fail(session: Session, row: StepRow, error: MigaduError, now: datetime) -> None:
+def _fail(session: Session, row: StepRow, step: Step, error: MigaduError, now: datetime) -> None:
     steps.set_state(row, _state_after(session, row, error), now, str(error))
+    if row.state is StepState.CONFIRMED:
+        enter(session, step, row.job_id, now)
 
 
 def _state_after(session: Session, row: StepRow, error: MigaduError) -> StepState:
     match error:
         case Unknown():
             return StepState.UNKNOWN
+        case EchoMismatch() if row.operation in CREATIONS:
+            return StepState.CONFIRMED  # it is there, and ours, though not as it was sent: an update comes next
         case Refused():
             return StepState.UNKNOWN if _may_be_our_own(session, row) else StepState.REFUSED
         case _:
