@@ -100,7 +100,10 @@ class DeadlineTransport(httpx.BaseTransport):
             answer = self._pool.handle_request(_core_request(request))
         body = answer.stream
         assert isinstance(body, Iterable)
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(body), extensions=answer.extensions)
+        # Bodies stay as they come: packed, which we never ask for, a few bytes could swell to more than memory holds
+        # before anybody sees how long they are.
+        headers = [(name, value) for name, value in answer.headers if name.lower() != b"content-encoding"]
+        return httpx.Response(answer.status, headers=headers, stream=_Body(body), extensions=answer.extensions)
 
     def close(self) -> None:
         """Close the connection."""

@@ -89,8 +89,7 @@ class Exchange:
         limit = LARGEST_INDEX if request.call.operation.is_list else LARGEST_ANSWER
         try:
             with closing(self._http.send(sending, auth=self._auth, stream=True)) as response:
-                # As it comes: compressed, a few bytes could swell to more than memory holds before any limit is seen.
-                body, size, is_whole = _up_to(limit, response.iter_raw())
+                body, size, is_whole = _up_to(limit, response.iter_bytes())
         except httpx.HTTPError as error:
             failure = ERRORS[judge_silence(request.call, error)]
             raise failure(request.call, f"got no whole answer ({type(error).__name__})") from error
