@@ -1,10 +1,10 @@
 """What goes wrong at the mail host: what is paused, repeated, read back, parked, and never done twice."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Thread
 
 import httpx
@@ -13,7 +13,7 @@ import pytest
 from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, POLICY, USER, Office
 from worker.execution import run_next, sweep_once
 from worker.execution.look import look_at
-from worker.migadu import AccountRefused, Hooks, MigaduClient
+from worker.migadu import CALL_DEADLINE, AccountRefused, Hooks, MigaduClient
 from worker.sandbox import RunningSandbox
 from worker.store.budget import CallLimit
 from worker.store.database import Database
@@ -525,3 +525,81 @@ def test_creation_with_a_door_that_stays_open_is_ours(
     office.tell("left", "E1")
     office.drain()
     assert not any(office.doors("ada.lovelace").values())
+
+
+@pytest.fixture
+def slow_wire(office: Office) -> Iterator[Callable[..., list[str]]]:
+    """Make each request of a method last, and fail as it is told first; return the list of what was asked."""
+    with closing(_Opened()) as opened:
+
+        def slow(method: str, lasts: timedelta, *failures: _Failure) -> list[str]:
+            wire = _SlowWire(office, method, lasts, list(failures))
+            client = httpx.Client(transport=wire)
+            opened.clients.append(client)
+            office.execution = replace(
+                office.execution, connect=lambda hooks: MigaduClient(office.url, USER, KEY, http=client, hooks=hooks)
+            )
+            return wire.asked
+
+        yield slow
+
+
+class _SlowWire(httpx.BaseTransport):
+    """A wire to the real sandbox on which requests of one method take their time, by the test's clock."""
+
+    def __init__(self, office: Office, method: str, lasts: timedelta, failures: list[_Failure]) -> None:
+        self._office, self._method, self._lasts, self._failures = office, method, lasts, failures
+        self._real = httpx.HTTPTransport()
+        self.asked: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, or fail."""
+        self.asked.append(request.method)
+        answer: _Failure | None = None
+        if request.method == self._method and self._failures:
+            answer = self._failures.pop(0)
+        if answer is None:
+            answer = self._real.handle_request(request)
+        if request.method == self._method:
+            self._office.move(self._lasts)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._real.close()
+
+
+def test_look_that_began_before_the_deadline_does_not_show_what_arrived_since(
+    office: Office, break_wire, slow_wire
+) -> None:
+    """A look that is answered after the deadline of the call, but was sent before it, is not the second look."""
+    office.employ("Grace Hopper")
+    break_wire("POST", httpx.ReadTimeout("no answer"))
+    office.join("E2", "Ada Lovelace")
+    office.drain()
+
+    office.move(CALL_DEADLINE - SECOND)
+    office.execute("update jobs set run_at = :now where state = 'waiting'", now=_as_stored(office, office.clock.now()))
+    asked = slow_wire("GET", 2 * SECOND)
+    office.drain()
+
+    assert asked == ["GET", "GET", "POST"]
+
+
+def test_deadline_of_a_call_counts_from_its_last_try(office: Office, slow_wire) -> None:
+    """Of three tries the last is unknown: what it does not show at once may arrive until its own deadline."""
+    office.employ("Ada Lovelace")
+    asked = slow_wire("PUT", 16 * SECOND, httpx.Response(503), httpx.Response(503), httpx.ReadTimeout("no answer"))
+    began_at = office.clock.now()
+    office.tell("left", "E1")
+    office.drain()
+
+    assert asked == ["GET", "PUT", "PUT", "PUT", "GET"]
+    assert office.outstanding() == [("person", "waiting", "an unanswered call may still arrive")]
+    assert office.job_of(1).run_at == began_at + 32 * SECOND + CALL_DEADLINE
+
+
+def _as_stored(office: Office, at: datetime) -> object:
+    return at.replace(tzinfo=None).isoformat(" ") if office.database.is_sqlite else at

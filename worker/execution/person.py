@@ -68,12 +68,13 @@ def run_person(run: Run) -> Outcome:
         return _without_address(run, known)
     if known.view.address in known.policy.protected:
         return Held(f"{known.view.address} is protected by the policy: it is never touched")
-    seen_free_at, mailbox = _observe(run, known)
+    looked_at = run.now  # before the look, for what arrives while it is under way it need not show
+    seen_free_at, mailbox = _observe(run, known, looked_at)
     with run.execution.database.write() as session:
         people.lock(session, int(known.view.profile.key))  # before the job's row, as everywhere
         jobs.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
-        stuck: Outcome | None = settle(session, rows, lambda step: in_mailbox(step, mailbox), run.now)
+        stuck: Outcome | None = settle(session, rows, lambda step: in_mailbox(step, mailbox), looked_at)
         primary = addresses.held(session, known.view.address)
         ours = addresses.is_ours(primary)
         if stuck is None and mailbox is not None and not ours:
@@ -139,18 +140,18 @@ def _without_address(run: Run, known: _Known) -> Outcome:
     return Held(_exists(known.blocked_by))
 
 
-def _observe(run: Run, known: _Known) -> tuple[datetime | None, Mailbox | None]:
+def _observe(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, Mailbox | None]:
     """Read the mailbox, unless the domain was read a moment ago and nothing of ours can be there yet."""
     assert known.primary is not None
     read_at = known.domain_read_at
     never_made = known.primary.provenance == Provenance.RESERVED and known.primary.exists_since is None
-    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, run.now)
+    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, now)
     if fresh and never_made and not known.tried:
         return read_at, None
     try:
         return None, run.client.show(mailbox_at(Address(known.primary.address)))
     except NotFound:
-        return run.now, None
+        return now, None
 
 
 def _take_or_leave(session: Session, known: _Known, primary: AddressRow | None, run: Run) -> Outcome | None:

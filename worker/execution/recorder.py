@@ -91,6 +91,9 @@ class Recorder:
             try:
                 is_revocation = self.lease.urgency == Urgency.REVOCATION
                 self.permit = self.execution.budget.take(session, is_revocation=is_revocation)
+                if self.step_id is not None:
+                    # Until when a call can arrive counts from the last time that it is sent.
+                    steps.get(session, self.step_id).sent_at = self.execution.clock.now()
             except NoCallNow as error:
                 refused = error  # raised behind the commit, for what was heard must not be lost
         if refused is not None:

@@ -33,7 +33,10 @@ def settle(
     shown: Callable[[Step], Shown],
     now: datetime,
 ) -> Waiting | Held | None:
-    """Decide unsettled steps by what was read. Returns None when all are decided, else how the run must end."""
+    """Decide unsettled steps by what was read. Returns None when all are decided, else how the run must end.
+
+    ``now`` is when reading began: what it does not show may still have arrived since.
+    """
     for row in rows:
         step, sending = steps.to_step(row), _sending(row)
         match fate(_as_far_as_known(step), shown(step), sending, now):

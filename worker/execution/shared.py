@@ -41,8 +41,8 @@ def run_shared(run: Run) -> Outcome:
         holder = addresses.reserve_shared(session, address, run.now)
         if holder.role != Role.SHARED:
             return Held(f"{address} is held by somebody else ({holder.role}), so it cannot be a shared address")
-    seen_free_at, alias = _observe(run, address)
-    return _carry_out(run, policy, wanted, (seen_free_at, alias))
+    looked_at = run.now  # before the look, for what arrives while it is under way it need not show
+    return _carry_out(run, policy, wanted, (looked_at, _observe(run, address)))
 
 
 def _was_foreign(run: Run, address: Address) -> bool:
@@ -61,25 +61,25 @@ def _wait_for_creations(session: Session, run: Run, address: Address) -> Waiting
     return Waiting(run.now + _LOOK_AGAIN, "waits for mailboxes of members that are about to be made")
 
 
-def _observe(run: Run, address: Address) -> tuple[datetime | None, Alias | None]:
+def _observe(run: Run, address: Address) -> Alias | None:
     try:
-        return None, run.client.show(alias_at(address))
+        return run.client.show(alias_at(address))
     except NotFound:
-        return run.now, None
+        return None
 
 
 def _carry_out(
     run: Run,
     policy: Policy,
     wanted: DesiredShared,
-    seen: tuple[datetime | None, Alias | None],
+    seen: tuple[datetime, Alias | None],
 ) -> Outcome:
     address = Address(run.lease.subject.key)
-    seen_free_at, alias = seen
+    looked_at, alias = seen
     with run.execution.database.write() as session:
         jobs.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
-        stuck = settle(session, rows, lambda _: alias, run.now)
+        stuck = settle(session, rows, lambda _: alias, looked_at)
         row = addresses.held(session, address)
         ours = addresses.is_ours(row)
         if row is not None and alias is None and stuck is None:
@@ -93,6 +93,6 @@ def _carry_out(
         policy=policy,
         secrets=Secrets(run.execution.random_password),
         source=OPERATOR,
-        seen_free_at=seen_free_at,
+        seen_free_at=looked_at if alias is None else None,
     )
     return perform(run, order)
