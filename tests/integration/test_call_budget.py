@@ -16,6 +16,7 @@ from tests.integration.office import ON_POSTGRESQL
 from worker.migadu import CALL_DEADLINE
 from worker.store.budget import CallBudget, CallLimit, LimitReached, Permit, Room
 from worker.store.database import Database, Session, database_now
+from worker.store.gate import Heard
 from worker.store.slots import LONGEST_CALL
 from worker.store.tables import SlotRow
 
@@ -102,6 +103,36 @@ def test_a_dead_holder_frees_its_slot_after_the_longest_call(database: Database)
     counter.wait(SECOND)
     assert counter.room() is Room.EVERYBODY
     assert LONGEST_CALL > CALL_DEADLINE
+
+
+def test_a_call_that_is_never_answered_has_its_slot_to_the_end(database: Database) -> None:
+    """Whoever gives up waiting does not know when the call arrives, so its slot is busy for the longest call."""
+    counter = Counter(database, 1)
+    given_up = counter.take()
+    counter.wait(20 * SECOND)
+    counter.answer(given_up, Heard.SILENCE)
+
+    counter.wait(LONGEST_CALL - 20 * SECOND + WINDOW - SECOND)
+    assert counter.room() is Room.NOBODY
+    counter.wait(SECOND)
+    assert counter.room() is Room.EVERYBODY
+
+
+def test_a_clock_that_is_set_back_stops_nobody_for_as_long(database: Database) -> None:
+    """After a year's correction there is room again once no call from before can still count, and not earlier."""
+    counter = Counter(database, 2)
+    counter.call()
+    counter.take()
+    counter.wait(-365 * 24 * 60 * MINUTE)
+    for _ in range(2):  # the sweep does so again and again
+        with database.write() as session:
+            counter.budget.follow_clock(session)
+        counter.wait(LONGEST_CALL)
+
+    counter.wait(WINDOW - LONGEST_CALL - SECOND)
+    assert counter.room() is Room.NOBODY
+    counter.wait(SECOND)
+    assert len(_taken(counter)) == 2
 
 
 def test_a_late_answer_does_not_free_what_another_call_has_taken(database: Database) -> None:

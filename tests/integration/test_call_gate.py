@@ -1,6 +1,7 @@
 """The gate before the mail host on both engines: closed for everybody, probed by one, opened by what was served."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from threading import Barrier
 
@@ -159,6 +160,23 @@ def test_a_dead_prober_s_place_is_taken_by_another(counter: Counter) -> None:
     counter.wait(SECOND)
 
     assert counter.take().is_probe
+
+
+@pytest.mark.parametrize("after", [SECOND, WINDOW], ids=["closed", "probed"])
+def test_a_clock_that_is_set_back_does_not_keep_the_gate_closed(counter: Counter, after: timedelta) -> None:
+    """After a day's correction a closing lasts as long as it was meant to from then on, and its probe is forgotten."""
+    counter.call(throttled())
+    counter.wait(after)
+    with suppress(GateClosed):
+        counter.take()
+    counter.wait(-24 * 60 * MINUTE)
+    with counter.database.write() as session:
+        counter.budget.follow_clock(session)
+
+    assert counter.room() is Room.NOBODY
+    counter.wait(WINDOW)
+    counter.call()
+    assert counter.gate() is None
 
 
 def test_a_probe_that_comes_to_nothing_lets_another_go_shortly(counter: Counter) -> None:

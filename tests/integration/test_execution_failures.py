@@ -15,7 +15,7 @@ from worker.execution import run_next, sweep_once
 from worker.execution.look import look_at
 from worker.migadu import CALL_DEADLINE, AccountRefused, Hooks, MigaduClient
 from worker.sandbox import RunningSandbox
-from worker.store.budget import CallLimit
+from worker.store.budget import CallLimit, Room
 from worker.store.database import Database
 from worker.store.states import JobState
 
@@ -603,3 +603,21 @@ def test_deadline_of_a_call_counts_from_its_last_try(office: Office, slow_wire) 
 
 def _as_stored(office: Office, at: datetime) -> object:
     return at.replace(tzinfo=None).isoformat(" ") if office.database.is_sqlite else at
+
+
+def test_lost_call_has_its_slot_to_the_end_and_a_clock_set_back_gives_it_back(office: Office, slow_wire) -> None:
+    """A call that was given up may still arrive, so nobody follows it a window later; a sweep follows the clock."""
+    office.employ("Ada Lovelace")
+    office.limited(CallLimit(calls=1, window=2 * MINUTE, reserve=0))
+    asked = slow_wire("GET", 20 * SECOND, httpx.ReadTimeout("no answer"))
+    office.tell("left", "E1")
+    office.drain()
+    office.move(2 * MINUTE + 24 * SECOND)
+    office.drain()
+    assert asked == ["GET"]
+
+    office.move(-DAY)
+    sweep_once(office.execution, 4)
+    office.move(2 * MINUTE + 45 * SECOND)
+    with office.database.read() as session:
+        assert office.execution.budget.room(session) is Room.EVERYBODY

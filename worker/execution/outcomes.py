@@ -79,7 +79,8 @@ def heard_of(outcome: OutcomeOfCall) -> Heard | Refusal:
     elif outcome.failure in _CLOSINGS:
         closing, said = _CLOSINGS[outcome.failure]
     else:
-        return Heard.SERVED if outcome.failure in _SERVED else Heard.NOTHING
+        answered = Heard.NOTHING if outcome.status is not None else Heard.SILENCE
+        return Heard.SERVED if outcome.failure in _SERVED else answered
     asked_for = None if outcome.retry_after_s is None else timedelta(seconds=outcome.retry_after_s)
     return Refusal(closing, f"{said} (it answered {outcome.status})", asked_for)
 

@@ -1,6 +1,7 @@
 """Sweep: what bells do not tell. A thread in every worker process looks every few seconds, with no leader.
 
-It gives back what dead workers held, and rings for work that is due. However many sweep, the work is done once.
+It gives back what dead workers held, follows the database's clock where that was set back, and rings for work that is
+due. However many sweep, the work is done once.
 """
 
 import random
@@ -33,6 +34,7 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
     now = execution.clock.now()
     with execution.database.write() as session:
         workers.seen(session, execution.worker)
+        execution.budget.follow_clock(session)
         given_back = jobs.give_back_expired(session, now)
         holds.close_empty(session, now)
         if not execution.dry_run:

@@ -101,6 +101,15 @@ class CallBudget:
         if self.limit is not None:
             slots.fit(session, calls=self.limit.calls, reserve=self.limit.reserve, clock=self.clock)
 
+    def follow_clock(self, session: Session) -> None:
+        """Mend what a database's clock that was set back would keep busy or closed for as long. To be done regularly.
+
+        No call gets through that would be one too many. A clock that is set forward frees slots early, once.
+        """
+        now = self.clock(session)
+        slots.come_back(session, now)
+        gate.come_back(session, now)
+
     def room(self, session: Session) -> Room:
         """Return for whom there is room now, without taking any of it. Reads a few index entries, and locks nothing."""
         now = self.clock(session)
@@ -136,7 +145,7 @@ class CallBudget:
         Only a probe opens the gate: what else is served was sent before it was closed.
         """
         now = self.clock(session)
-        if permit.slot is not None:
+        if permit.slot is not None and heard is not Heard.SILENCE:  # what may still arrive has its slot to the end
             slots.answered(session, permit.slot, now)
         match heard:
             case Refusal():
@@ -144,7 +153,7 @@ class CallBudget:
             case Heard.SERVED:
                 if permit.is_probe:
                     gate.probe_served(session, permit.taken_at)
-            case Heard.NOTHING:
+            case Heard.NOTHING | Heard.SILENCE:
                 if permit.is_probe:
                     gate.probe_unheard(session, permit.taken_at, now)
             case _:

@@ -46,7 +46,9 @@ class Heard(Enum):
     SERVED = auto()
     """The host itself answered, and to our account."""
     NOTHING = auto()
-    """Neither served nor refused: no answer, or one of something before the host."""
+    """Neither served nor refused: an answer of something before the host."""
+    SILENCE = auto()
+    """No answer, so that the call may still be on its way to the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,18 @@ def probe_account_now(session: Session, now: datetime) -> None:
         .values(until=now)
         .execution_options(synchronize_session=False),
     )
+
+
+def come_back(session: Session, now: datetime) -> None:
+    """Let a closing that is said to have been in the future, because the clock was set back, be one that begins now."""
+    ahead = select(GateRow).where(or_(GateRow.closed_at > now, GateRow.probe_until > now + LONGEST_CALL))
+    row = session.scalars(ahead.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    if row is None:
+        return
+    if row.closed_at > now:
+        row.until, row.since, row.closed_at = now + (row.until - row.closed_at), now, now
+    row.probe_until = None
+    session.flush()
 
 
 def _closed_first(session: Session, refusal: Refusal, now: datetime) -> bool:

@@ -111,6 +111,17 @@ def fit(session: Session, *, calls: int, reserve: int, clock: Callable[[Session]
     _keep(session, reserve)
 
 
+def come_back(session: Session, now: datetime) -> None:
+    """Let no slot be busy for longer than any call: one that seems to be was taken before the clock was set back."""
+    longest = now + LONGEST_CALL
+    session.execute(
+        update(SlotRow)
+        .where(SlotRow.busy_until > longest)
+        .values(busy_until=longest)
+        .execution_options(synchronize_session=False),
+    )
+
+
 def _is_free(free_since: datetime, *, kept: bool) -> ColumnElement[bool]:
     return and_(SlotRow.kept if kept else not_(SlotRow.kept), SlotRow.busy_until <= free_since)
 
