@@ -101,6 +101,8 @@ def test_domains_are_readable(text: str, read: str) -> None:
 
 
 @given(local=LOCAL_PARTS, domain=DOMAINS)
+@example(local="xn--bcher-kva", domain="xn--bcher-kva.example")
+@example(local="a+xn--bcher-kva.b", domain="example.org")
 def test_what_is_readable_is_the_same_address(local: str, domain: str) -> None:
     """What people read can be handed in again."""
     checked = address(f"{local}@{domain}")

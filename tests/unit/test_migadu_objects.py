@@ -1,5 +1,7 @@
 """Between wire objects and values."""
 
+import traceback
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,3 +217,12 @@ def test_any_object_is_read_or_malformed(broken):
             value = error
 
         assert value is not None
+
+
+def test_what_is_no_address_is_in_no_traceback():
+    """An address that cannot be read is not repeated by any error in the chain."""
+    shown = wire_mailbox(address="ada lovelace@home.example")
+    with pytest.raises(MalformedAnswer) as caught:
+        objects.mailbox(shown)
+
+    assert "ada lovelace" not in "".join(traceback.format_exception(caught.value))

@@ -46,6 +46,25 @@ def test_known_secrets_are_found_anywhere():
     assert "Sup" not in text
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        json.dumps({"error": 'no "Sup3r" \\ <s3cr3t> & more'}),
+        "<p>no &quot;Sup3r&quot; \\ &lt;s3cr3t&gt; &amp; more</p>",
+        "/no%20%22Sup3r%22%20%5C%20%3Cs3cr3t%3E%20%26%20more",
+        "to ada&#64;home.example or ada&commat;home.example",
+        " " * (8192 - 15) + 'no "Sup3r" \\ <s3cr3t> & more',
+        " " * (8192 - 9) + "ada.lovelace@home.example",
+    ],
+    ids=["json", "html", "url", "entities", "cut secret", "cut address"],
+)
+def test_secrets_and_addresses_are_found_in_every_dress(quoted):
+    """Escaped as JSON, HTML or URLs have it, or cut in two where reading ends, no secret or address is shown."""
+    text = excerpt(quoted.encode(), domain="example.org", secrets=('no "Sup3r" \\ <s3cr3t> & more',))
+
+    assert not any(part in text for part in ("Sup3r", "s3cr3t", "ada"))
+
+
 @given(
     before=st.text(max_size=320),
     secret=st.text(st.characters(codec="utf-8"), min_size=8, max_size=20),

@@ -12,7 +12,8 @@ Address = NewType("Address", str)
 
 # Dots may neither lead, trail nor double; 64 octets is RFC 5321's limit for a local part.
 _LOCAL_PART = re.compile(r"(?!.{65})[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*")
-_PUNYCODE = re.compile(r"(?<![a-z0-9-])xn--[a-z0-9-]{1,59}(?![a-z0-9-])")
+# Not where an @ follows: that is a local part, which stays as it is (`migadu-behaviour.md` 2.19).
+_PUNYCODE = re.compile(r"(?<![a-z0-9-])xn--[a-z0-9-]{1,59}(?![a-z0-9-])(?![a-z0-9_.+-]{0,64}@)")
 _LONGEST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets less its angle brackets
 
 

@@ -1,10 +1,15 @@
 """Excerpts of answers that may be stored: without secrets and without personal data from outside the domain."""
 
+import html
+import json
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 EXCERPT_LENGTH = 300
 _LOOKED_AT = 8192
+_LONGEST = 320
+"""Longer than any secret or address: so much before a cut may be the half of one, which nothing recognises."""
 REDACTED = "[redacted]"
 
 # JSON, also cut off or escaped into another string, and the key=value forms of error pages. Where a value's end is
@@ -28,12 +33,15 @@ def excerpt(body: bytes, *, domain: str, secrets: Iterable[str] = ()) -> str:
     """
     # Twice: unescaping may turn the inside of a value into its end, or show a field that was escaped.
     text = _without_private_fields(body[:_LOOKED_AT].decode("utf-8", "replace"))
-    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text).replace("%40", "@")
+    text = unquote(html.unescape(_ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)))
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, REDACTED)
+        for form in (json.dumps(secret, ensure_ascii=False)[1:-1], secret):
+            text = text.replace(form, REDACTED)
     text = _without_private_fields(text)
     text = _CREDENTIALS.sub(rf"\g<key>{REDACTED}", text)
     text = _ADDRESS.sub(lambda match: match[0] if match["domain"].rstrip(".").lower() == domain else REDACTED, text)
+    if len(body) > _LOOKED_AT:
+        text = text[:-_LONGEST]
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:EXCERPT_LENGTH]
 
 
