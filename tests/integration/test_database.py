@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from worker.store.database import Database, database_now
+from worker.store.database import Database, after_commit, database_now
 from worker.store.tables import MembershipRow, PersonRow, WorkerRow
 
 NOON = datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC)
@@ -104,6 +104,22 @@ def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
         people = session.scalars(select(PersonRow)).all()
 
     assert people == []
+
+
+def test_a_savepoint_is_no_commit(database: Database) -> None:
+    """What is to happen after the commit does not happen where a part was released and the whole is rolled back."""
+    told: list[str] = []
+    with suppress(RuntimeError), database.write() as session:
+        after_commit(session, lambda: told.append("rolled back"))
+        with session.begin_nested():
+            session.execute(text("select 1"))
+        raise RuntimeError
+    with database.write() as session:
+        after_commit(session, lambda: told.append("committed"))
+        with session.begin_nested():
+            session.execute(text("select 1"))
+
+    assert told == ["committed"]
 
 
 def test_a_read_changes_nothing(database: Database) -> None:

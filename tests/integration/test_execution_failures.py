@@ -13,6 +13,7 @@ import pytest
 from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, POLICY, USER, Office
 from worker.execution import run_next, sweep_once
 from worker.execution.look import look_at
+from worker.execution.verbs import dismiss
 from worker.migadu import CALL_DEADLINE, AccountRefused, Hooks, MigaduClient
 from worker.sandbox import RunningSandbox
 from worker.store.budget import CallLimit, Room
@@ -621,3 +622,31 @@ def test_lost_call_has_its_slot_to_the_end_and_a_clock_set_back_gives_it_back(of
     office.move(2 * MINUTE + 45 * SECOND)
     with office.database.read() as session:
         assert office.execution.budget.room(session) is Room.EVERYBODY
+
+
+@pytest.mark.parametrize("between", [{}, {"nickName": "Countess"}], ids=["at once", "after a change"])
+def test_what_a_dismissed_job_left_unknown_is_settled_by_the_next(office: Office, between: dict[str, str]) -> None:
+    """A mailbox that was made by a call without an answer is ours, though an operator gave up the job that made it."""
+    office.employ("Grace Hopper")
+    office.fail(
+        {"match": {"method": "POST", "path": "/v1/domains/*/mailboxes"}, "times": 1, "fault": "502-after-apply"},
+        {"match": {"method": "GET", "path": "/v1/domains/*/mailboxes/*"}, "fault": "503"},
+    )
+    office.join("E2", "Ada Lovelace")
+    office.drain()
+    assert office.ledger()[-1] == ("create-mailbox", "unknown")
+    dismiss(office.database, office.clock, office.execution.bell, office.job_of(2).id, "operator", reason="no idea")
+
+    office.fail()
+    if between:
+        office.tell("renamed", "E2", **between)
+        office.drain()
+    office.tell("left", "E2")
+    office.work_on(MINUTE)
+
+    assert [step for step in office.ledger()[1:] if step[0] != "update-mailbox"] == [
+        ("create-mailbox", "confirmed"),
+        ("block-mailbox", "confirmed"),
+    ]
+    assert not any(office.doors("ada.lovelace").values())
+    assert office.outstanding() == []

@@ -52,7 +52,7 @@ class _Known:
     primary: AddressRow | None
     domain_read_at: datetime | None
     tried: bool
-    """This job has sent a creation before, and it was not confirmed."""
+    """This job, or a dismissed one before it, has sent a creation, and it was not confirmed."""
     blocked_by: Address | None
     """What exists at the host, is not ours, and stands where this person's address would be."""
     creations_paused_until: datetime | None
@@ -104,7 +104,7 @@ def _know(session: Session, run: Run) -> _Known | None:
         domain_read_at=addresses.domain_read_at(session, policy.organisation.domain),
         tried=any(
             row.operation == Operation.CREATE_MAILBOX and row.state in _TRIED
-            for row in steps.of_job(session, run.lease.job_id)
+            for row in (*steps.of_job(session, run.lease.job_id), *steps.unsettled(session, run.lease.job_id))
         ),
         blocked_by=None if rows else _blocked_by(session, view, policy),
         creations_paused_until=pauses.until(session, PauseKind.CREATIONS, run.now),

@@ -27,7 +27,7 @@ from worker.policy import (
     load_policy,
     needs_address,
 )
-from worker.store import addresses, events, jobs, people
+from worker.store import addresses, events, jobs, people, steps
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind
@@ -153,7 +153,7 @@ def _refresh_person(
     if wanted == row.wanted_hash and not (waits_for_facts and cause.event_id):
         return 0
     row.wanted_hash = wanted
-    nothing_there = not view.mailbox_exists and outstanding is None
+    nothing_there = not view.mailbox_exists and outstanding is None and not steps.left_unsettled(session, subject)
     nothing_wanted = isinstance(state, Untouched | NoMailbox) or (isinstance(state, WantedMailbox) and not state.create)
     if nothing_wanted and nothing_there:
         return 0

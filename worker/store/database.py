@@ -61,7 +61,12 @@ class Database:
 
 def after_commit(session: Session, call: Callable[[], None]) -> None:
     """Have this called once the session's transaction is committed, and not at all if it is rolled back."""
-    event.listen(session, "after_commit", lambda _: call(), once=True)
+
+    def tell(committed: Session) -> None:
+        if not committed.in_nested_transaction():  # a savepoint's release is no commit, though it is announced as one
+            call()
+
+    event.listen(session, "after_commit", tell)
 
 
 def database_now(session: Session) -> datetime:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from worker.mail import Address, FieldValue
 from worker.planning.step import Brake, Operation, Step, StepFields
-from worker.store.states import STEP_MOVES, UNSETTLED, StepState, move
+from worker.store.jobs import Subject, SubjectKind
+from worker.store.states import STEP_MOVES, UNSETTLED, JobState, StepState, move
 from worker.store.tables import AttemptRow, JobRow, StepRow
 
 
@@ -83,8 +84,24 @@ def of_job(session: Session, job_id: int) -> list[StepRow]:
 
 
 def unsettled(session: Session, job_id: int) -> list[StepRow]:
-    """Return a job's steps whose fate is not known."""
-    return [row for row in of_job(session, job_id) if row.state in UNSETTLED]
+    """Return the steps whose fate is not known: a job's, and those that dismissed jobs on the same subject left."""
+    job = session.get_one(JobRow, job_id)
+    own = [row for row in of_job(session, job_id) if row.state in UNSETTLED]
+    return [*left_unsettled(session, Subject(SubjectKind(job.subject_kind), job.subject_key)), *own]
+
+
+def left_unsettled(session: Session, subject: Subject) -> list[StepRow]:
+    """Return the steps of dismissed jobs on a subject whose fate is not known: what they sent may have been done."""
+    dismissed = select(JobRow.id).where(
+        JobRow.subject_kind == subject.kind, JobRow.subject_key == subject.key, JobRow.state == JobState.DISMISSED
+    )
+    return list(
+        session.scalars(
+            select(StepRow)
+            .where(StepRow.job_id.in_(dismissed), StepRow.state.in_(UNSETTLED))
+            .order_by(StepRow.intended_at, StepRow.id),
+        ),
+    )
 
 
 def to_step(row: StepRow) -> Step:
