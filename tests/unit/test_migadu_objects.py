@@ -115,8 +115,10 @@ def test_missing_identities_are_not_no_identities():
 def test_addresses_that_we_would_not_make_can_still_be_read():
     """The host may hold local parts that our own rule refuses; one of them does not hide a whole domain."""
     found = objects.identity({"address": "O'Brien&sons@Example.ORG", "name": "O'Brien"})
+    kept = objects.forwarding({"address": "Jürgen@Bücher.example"})
 
     assert found.address == "o'brien&sons@example.org"
+    assert kept.address == "jürgen@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize("shown", [["A@example.org", "b"], "a@example.org, b@example.org"])
@@ -184,6 +186,8 @@ def test_fields_not_taken_over_are_named():
 
     assert ignored(sent, {"name": "Ada", "spam_action": "folder"}) == ("autorespond_active", "spam_action")
     assert ignored({"password_use": "none"}, {}) == ()
+    assert ignored({"expires_on": "2030-01-01T10:00:00Z"}, {"expires_on": "2030-01-01"}) == ()
+    assert ignored({"expires_on": "2030-01-01"}, {"expires_on": "2030-01-02"}) == ("expires_on",)
 
 
 @pytest.mark.parametrize("shown", [{"may_send": True}, {"may_send": None}, {}])

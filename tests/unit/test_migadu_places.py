@@ -129,6 +129,12 @@ def test_every_call_has_a_method():
             {"local_part": "al", "destinations": [ADA]},
         ),
         (
+            update(alias_at(AL), {"destinations": ("al@bücher.example", "ada")}),
+            "PUT",
+            "/domains/example.org/aliases/al",
+            {"destinations": ["al@xn--bcher-kva.example", "ada"]},
+        ),
+        (
             create(rewrite_at("example.org", "s"), {"local_part_rule": "s-*", "destinations": (ADA, AL)}),
             "POST",
             "/domains/example.org/rewrites",

@@ -35,7 +35,7 @@ class MalformedAnswer(ValueError):
     """The answer claims success and is not what it should be. Names what is wrong, and holds nothing of the answer."""
 
 
-def judge(call: Call, status: int, content_type: str, body: bytes) -> Object | FailureClass:
+def judge(call: Call, status: int, content_type: str, body: bytes | bytearray) -> Object | FailureClass:
     """Return the object that a successful answer holds, or the class of failure that any other answer is.
 
     Raises MalformedAnswer where success is claimed without an object; its class is `unsettled`.
@@ -44,6 +44,8 @@ def judge(call: Call, status: int, content_type: str, body: bytes) -> Object | F
         return _object(call, content_type, body)
     if status == 403:
         return _forbidden(content_type, body)
+    if status == 404 and _is_page(content_type, body):
+        return unsettled(call)  # a page is no word of the API's: something between us and the host found no way
     if status in _FAILURES:
         return _FAILURES[status]
     if 400 <= status < 500 and status != 408:
@@ -76,7 +78,7 @@ def retry_after_s(value: str | None, date: str | None) -> float | None:
     return None if stated is None else min(max(stated, 0.0), LONGEST_RETRY_AFTER_S)
 
 
-def _object(call: Call, content_type: str, body: bytes) -> Object:
+def _object(call: Call, content_type: str, body: bytes | bytearray) -> Object:
     if call.method == "DELETE" and not body.strip():
         return {}
     if content_type and "json" not in content_type.lower():
@@ -91,12 +93,15 @@ def _object(call: Call, content_type: str, body: bytes) -> Object:
     return found
 
 
-def _forbidden(content_type: str, body: bytes) -> FailureClass:
+def _forbidden(content_type: str, body: bytes | bytearray) -> FailureClass:
     text = body.decode("utf-8", "replace").lower()
-    is_page = "html" in content_type.lower() or text.lstrip().startswith("<")
-    if is_page or any(mark in text for mark in _THROTTLE_MARKS):
+    if _is_page(content_type, body) or any(mark in text for mark in _THROTTLE_MARKS):
         return FailureClass.THROTTLED
     return FailureClass.FULL if "limit reached" in text else FailureClass.ACCOUNT
+
+
+def _is_page(content_type: str, body: bytes | bytearray) -> bool:
+    return "html" in content_type.lower() or body.lstrip().startswith(b"<")
 
 
 def _seconds(value: str) -> float | None:

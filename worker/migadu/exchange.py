@@ -42,7 +42,7 @@ class Request:
 class _Answer:
     status: int
     headers: httpx.Headers
-    body: bytes
+    body: bytes | bytearray
     size: int
     is_whole: bool
 
@@ -139,11 +139,14 @@ def _checked(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _up_to(limit: int, parts: Iterable[bytes]) -> tuple[bytes, int, bool]:
-    """Return a body, its length and True; or the beginning of one that goes on after ``limit`` bytes, and False."""
+def _up_to(limit: int, parts: Iterable[bytes]) -> tuple[bytearray, int, bool]:
+    """Return a body, its length and True; or the beginning of one that goes on after ``limit`` bytes, and False.
+
+    Not copied into bytes: an index may be long.
+    """
     body = bytearray()
     for part in parts:
         body += part
         if len(body) > limit:
-            return bytes(body[:_KEPT_OF_TOO_LONG]), len(body), False
-    return bytes(body), len(body), True
+            return body[:_KEPT_OF_TOO_LONG], len(body), False
+    return body, len(body), True

@@ -56,11 +56,8 @@ class Sending:
 
 
 def read_back(client: MigaduClient, write: Write[T], sending: Sending, now: datetime) -> Fate:
-    """Look at the host, once or for a rename twice, and tell a write's fate. Raises MigaduError where looking fails."""
-    shown = _look(client, write.goes_to)
-    if shown is None and write.goes_to != write.place:
-        shown = _look(client, write.place)
-    return fate(write, shown, sending, now)
+    """Look where the object is if the write was applied, and tell its fate. Raises MigaduError where that fails."""
+    return fate(write, _look(client, write.goes_to), sending, now)
 
 
 def fate(write: Write[T], shown: T | None, sending: Sending, now: datetime) -> Fate:

@@ -14,9 +14,9 @@ from worker.mail import address as checked
 from worker.mail.fields import Table
 from worker.migadu.answers import MalformedAnswer, Object
 
-# Wider than what we make ourselves: the host is the authority on the addresses it holds. Neither a leading dot nor a
-# slash, so that it can never be read as another path.
-_LOCAL_PART_AS_FOUND = re.compile(r"(?!\.)[!-.0-?A-~]{1,64}")
+# Wider than what we make ourselves, other scripts too: the host is the authority on the addresses it holds, and leaves
+# local parts alone (`migadu-behaviour.md` 2.19). Neither a leading dot nor a slash, or it could be read as a path.
+_LOCAL_PART_AS_FOUND = re.compile(r"(?!\.)[^\s/@]{1,64}")
 _TRUTHS: Mapping[object, bool] = MappingProxyType({"true": True, "false": False})
 
 
@@ -105,7 +105,7 @@ _READERS: Mapping[type, Callable[[Object, str], FieldValue]] = {str: text, tuple
 
 def _address_as_found(full: str) -> Address:
     local, _, its_domain = full.strip().lower().rpartition("@")
-    if not _LOCAL_PART_AS_FOUND.fullmatch(local):
+    if not local.isprintable() or not _LOCAL_PART_AS_FOUND.fullmatch(local):
         raise MalformedAnswer("an address has no valid local part")
     return Address(f"{local}@{domain(its_domain)}")
 

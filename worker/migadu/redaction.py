@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"""[^\s"'<>,;:()\[\]\\@]{1,254}@(?P<domain>[^\s"'<>,;:()\
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
-def excerpt(body: bytes, *, domain: str, secrets: Iterable[str] = ()) -> str:
+def excerpt(body: bytes | bytearray, *, domain: str, secrets: Iterable[str] = ()) -> str:
     """Return the beginning of an answer, at most 300 characters, on one line and printable.
 
     Redacted are the values of private fields, each of ``secrets`` wherever it stands, and every address whose domain

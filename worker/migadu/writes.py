@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Generic
 
-from worker.mail import Address, Domain, FieldValue
+from worker.mail import Address, Domain, FieldValue, domain_name
 from worker.migadu.calls import Call, Verb
 from worker.migadu.places import Place
 from worker.migadu.resources import DOMAIN, IDENTITY, MAILBOX, Resource, T, T_co, Value
@@ -13,6 +13,8 @@ from worker.migadu.resources import DOMAIN, IDENTITY, MAILBOX, Resource, T, T_co
 Fields = Mapping[str, FieldValue]
 
 _NO_FIELDS: Fields = MappingProxyType({})
+_ADDRESSES = ("destinations", "catchall_destinations", "password_recovery_email")
+"""Fields whose domains the host takes in punycode alone (`migadu-behaviour.md` 2.19)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Write(Generic[T_co]):
 def create(place: Place[T], fields: Fields = _NO_FIELDS, credential: Credential | None = None) -> Write[T]:
     """Make an object. A mailbox takes a password or an invitation; an identity may take a password of its own.
 
-    Raises ValueError for a field that a creation does not set, and for a credential that does not fit.
+    Raises ValueError for a field that a creation does not set, a domain that is none, a credential that does not fit.
     """
     resource = place.resource
     if resource.noun == MAILBOX.noun and credential is None:
@@ -103,15 +105,15 @@ def create(place: Place[T], fields: Fields = _NO_FIELDS, credential: Credential 
     if resource.key_field in shown:
         raise ValueError(f"{resource.key_field} is in the place of the new {resource.noun}")
     if isinstance(credential, Invitation):
-        shown = {**shown, "password_recovery_email": credential.to}
+        shown = {**shown, "password_recovery_email": _in_punycode(credential.to)}
     return Write(Verb.CREATE, place, shown, credential, unseen)
 
 
 def update(place: Place[T], changes: Fields = _NO_FIELDS, credential: Password | None = None) -> Write[T]:
     """Change these fields of an object, and the password if one is given; nothing else. Lists are replaced as a whole.
 
-    Raises ValueError for a field that a write does not change: the host would answer 200 and ignore it
-    (`migadu-behaviour.md` 2.16).
+    Raises ValueError for a domain that is none, and for a field that a write does not change: the host would answer 200
+    and ignore it (`migadu-behaviour.md` 2.16).
     """
     _require(place.resource, credential, invitation=False)
     return Write(Verb.UPDATE, place, _known(place.resource, changes), credential)
@@ -147,7 +149,18 @@ def _require(resource: Resource[Value], credential: Credential | None, *, invita
 def _known(resource: Resource[Value], fields: Fields) -> Fields:
     if strange := sorted(fields.keys() - resource.fields.keys()):
         raise ValueError(f"no write changes {', '.join(strange)} of a {resource.noun}")
-    return fields
+    return {name: _as_sent(value) if name in _ADDRESSES else value for name, value in fields.items()}
+
+
+def _as_sent(value: FieldValue) -> FieldValue:
+    if isinstance(value, tuple):
+        return tuple(map(_in_punycode, value))
+    return _in_punycode(value) if isinstance(value, str) else value
+
+
+def _in_punycode(text: str) -> str:
+    local, at, domain = text.rpartition("@")
+    return f"{local}@{domain_name(domain)}" if at else text
 
 
 def _secrets(credential: Credential | None) -> dict[str, object]:
