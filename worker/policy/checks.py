@@ -9,9 +9,8 @@ from worker.policy.parts import parts
 from worker.policy.rules import Rule
 from worker.policy.variables import unknown_variables
 
-_LATER = {
-    ("renaming", "strategy"): {"alias"},
-    ("leaving", "stages", "do"): {"autoreply", "forward-to-manager", "alias-to-manager", "release-address", "purge"},
+_LATER: Mapping[tuple[str, ...], frozenset[str]] = {
+    ("leaving", "stages", "do"): frozenset({"purge"}),
 }
 
 
@@ -96,6 +95,22 @@ def _not_ours(policy: Policy, text: str) -> str | None:
     return None
 
 
+_AFTER = {
+    StageAction.DELETE_MAILBOX: (StageAction.BLOCK,),
+    StageAction.ALIAS_TO_MANAGER: (StageAction.DELETE_MAILBOX,),
+    StageAction.RELEASE_ADDRESS: (StageAction.DELETE_MAILBOX,),
+    StageAction.PURGE: (StageAction.RELEASE_ADDRESS,),
+}
+"""What must have been done before: an address is no alias while a mailbox has it, and given up last."""
+
+_BEFORE = {
+    StageAction.AUTOREPLY: StageAction.DELETE_MAILBOX,
+    StageAction.FORWARD_TO_MANAGER: StageAction.DELETE_MAILBOX,
+    StageAction.ALIAS_TO_MANAGER: StageAction.RELEASE_ADDRESS,
+}
+"""What comes to nothing once another was done: without a mailbox none answers, and no address is left for an alias."""
+
+
 def _stages(policy: Policy) -> Iterator[Finding]:
     done: list[StageAction] = []
     stages = policy.leaving.stages
@@ -103,11 +118,31 @@ def _stages(policy: Policy) -> Iterator[Finding]:
         if index and stage.after.length < stages[index - 1].after.length:
             yield ("leaving", "stages", index, "after"), "must not be earlier than the stage before it"
         for position, action in enumerate(stage.do):
-            here: KeyPath = ("leaving", "stages", index, "do", position)
-            if action in done:
-                yield here, f"'{action}' is done already"
-            if action is StageAction.DELETE_MAILBOX and StageAction.BLOCK not in done:
-                yield here, "'delete-mailbox' must come after 'block'"
+            reason = _out_of_place(policy, action, done)
+            if reason:
+                yield ("leaving", "stages", index, "do", position), reason
             done.append(action)
     if stages and StageAction.BLOCK not in done:
         yield ("leaving", "stages"), "one stage must do 'block'"
+
+
+def _out_of_place(policy: Policy, action: StageAction, done: list[StageAction]) -> str | None:
+    """Return why an action cannot follow those that are done."""
+    if action in done:
+        return f"'{action}' is done already"
+    for needed in _AFTER.get(action, ()):
+        if needed not in done:
+            return f"'{action}' must come after '{needed}'"
+    if (end := _BEFORE.get(action)) in done:
+        return f"'{action}' must come before '{end}'"
+    if action is StageAction.RELEASE_ADDRESS and _at_once(policy, StageAction.ALIAS_TO_MANAGER, action):
+        return f"'{action}' must be later than 'alias-to-manager', not at once"
+    if action is StageAction.AUTOREPLY and policy.leaving.autoreply is None:
+        return "'autoreply' needs a subject and a body under [leaving.autoreply]"
+    return None
+
+
+def _at_once(policy: Policy, one: StageAction, other: StageAction) -> bool:
+    offsets = [policy.leaving.offset_of(action) for action in (one, other)]
+    lengths = {offset.length for offset in offsets if offset is not None}
+    return None not in offsets and len(lengths) == 1

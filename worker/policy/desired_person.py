@@ -11,16 +11,21 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from worker.mail import Address
-from worker.policy.document import Policy, Renaming
+from worker.policy.autoreply import with_autoreply
+from worker.policy.document import Policy, Renaming, StageAction
 from worker.policy.groups import groups_of
+from worker.policy.handover import no_mailbox, released, still_handed_over, with_forwarding
 from worker.policy.instants import days_before, zone_of
 from worker.policy.leaving import NOTHING_TO_BLOCK, Departure, Stages, departure_of, stages_of
-from worker.policy.mailboxes import blocked_mailbox, open_mailbox, step_between
+from worker.policy.mailboxes import blocked_mailbox, open_mailbox
 from worker.policy.naming import fits
-from worker.policy.state import Decision, DesiredPerson, NoMailbox, Untouched
+from worker.policy.state import Decision, DesiredPerson, NoMailbox, PersonState, Untouched, WantedMailbox
+from worker.policy.stepping import step_between
 from worker.policy.view import PersonView
 from worker.roster.employment import Employment
 from worker.roster.record import EmploymentKind
+
+_DEPARTING = (EmploymentKind.LEFT, EmploymentKind.JOINING_CANCELLED)
 
 
 def desired_person(view: PersonView, policy: Policy, now: datetime) -> Decision[DesiredPerson]:
@@ -37,15 +42,15 @@ def desired_person(view: PersonView, policy: Policy, now: datetime) -> Decision[
 def needs_address(view: PersonView, policy: Policy, now: datetime) -> bool:
     """Tell whether this person should hold an address at ``now`` and holds none that fits the current name.
 
-    So it is at the first allocation, and after a rename where the policy's strategy is identities. Nobody who is gone,
+    So it is at the first allocation, and after a rename where the policy's strategy adds addresses. Nobody who is gone,
     not yet due or suspended before having a mailbox needs one. Whether there is one to give, ``candidates`` says.
     """
     if not _works_at(_situation(view, policy), now):
         return False
     if view.address is None:
         return not view.profile.suspended
-    held = {view.address, *view.identities}
-    return policy.renaming.strategy is Renaming.IDENTITY and not fits(held, view.profile.facts, policy)
+    adds = policy.renaming.strategy is not Renaming.DISPLAY_ONLY
+    return adds and not fits(view.held, view.profile.facts, policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def _situation(view: PersonView, policy: Policy) -> _Situation:
     employment = view.profile.employment
     zone = zone_of(view.profile.facts, policy.organisation.timezone)
     departure = _departure(employment, zone) if employment else None
-    stages = _stages(view, policy, departure, zone) if departure else Stages(None, None, None)
+    stages = _stages(view, policy, departure, zone) if departure else Stages()
     hired_on = employment.hire_date if employment else None
     starts_at = days_before(hired_on, policy.joining.lead, zone) if hired_on else None
     return _Situation(view, policy, employment, starts_at, departure, stages)
@@ -90,13 +95,14 @@ def _departure(employment: Employment, zone: ZoneInfo) -> Departure | None:
 
 
 def _stages(view: PersonView, policy: Policy, departure: Departure, zone: ZoneInfo) -> Stages:
-    blocked_at = view.blocked_at if view.mailbox_exists else NOTHING_TO_BLOCK
+    # A mailbox that was blocked and deleted keeps its place in time, so that what follows is not drawn forward.
+    blocked_at = view.blocked_at or (None if view.mailbox_exists else NOTHING_TO_BLOCK)
     return stages_of(departure, policy.leaving, zone, blocked_at=blocked_at)
 
 
 def _instants(situation: _Situation) -> Iterator[datetime]:
     """Yield every instant at which a state may change by time alone."""
-    yield from situation.stages.instants()
+    yield from situation.stages.due.values()
     if situation.starts_at:
         yield situation.starts_at
     if situation.departure:
@@ -108,7 +114,7 @@ def _state_at(situation: _Situation, now: datetime) -> DesiredPerson:
     if employment is None:
         return DesiredPerson(Untouched("no source has said whether this person works here"))
     if view.profile.purged and not view.mailbox_exists:
-        return DesiredPerson(Untouched("this person was purged"), phase="left")
+        return _purged(situation, now)
     match employment.kind:
         case EmploymentKind.JOINED | EmploymentKind.LEAVING_CANCELLED:
             return _employed(situation) if situation.started(now) else _announced(situation, now)
@@ -120,6 +126,14 @@ def _state_at(situation: _Situation, now: datetime) -> DesiredPerson:
             assert_never(employment.kind)
 
 
+def _purged(situation: _Situation, now: datetime) -> DesiredPerson:
+    """Somebody to be erased, without a mailbox: none is made; what the stages still do to the addresses goes on."""
+    departing = situation.employment is not None and situation.employment.kind in _DEPARTING
+    goes_on = departing and situation.view.received and situation.stages.reached(StageAction.DELETE_MAILBOX, now)
+    state = _without_mailbox(situation, now) if goes_on else Untouched("this person was purged")
+    return DesiredPerson(state, phase="left")
+
+
 def _employed(situation: _Situation) -> DesiredPerson:
     view, policy = situation.view, situation.policy
     phase = "suspended" if view.profile.suspended else "active"
@@ -129,8 +143,9 @@ def _employed(situation: _Situation) -> DesiredPerson:
 def _announced(situation: _Situation, now: datetime) -> DesiredPerson:
     """Somebody whose hire date is not near yet; of somebody who comes back, the former departure goes on, frozen."""
     if situation.departure is None or not situation.view.mailbox_exists:
-        return DesiredPerson(Untouched("it is not yet time for the mailbox"), phase="pending")
-    frozen = replace(situation, stages=replace(situation.stages, delete_at=None))
+        waiting = still_handed_over(situation.view, situation.policy) or Untouched("it is not yet time for the mailbox")
+        return DesiredPerson(waiting, phase="pending")
+    frozen = replace(situation, stages=situation.stages.frozen())
     return _departing(frozen, now, situation.departure, before="leaving", after="pending")
 
 
@@ -146,23 +161,43 @@ def _cancelled(situation: _Situation, now: datetime) -> DesiredPerson:
     """A hire that does not take place; a mailbox that was made ahead goes the way of a departure."""
     departure = situation.departure
     assert departure is not None
-    if not situation.view.mailbox_exists:
+    if not situation.view.mailbox_exists and not situation.view.received:
         return DesiredPerson(Untouched("the hire was cancelled before a mailbox was made"), phase="cancelled")
     return _departing(situation, now, departure, before="leaving", after="cancelled")
 
 
 def _departing(situation: _Situation, now: datetime, departure: Departure, *, before: str, after: str) -> DesiredPerson:
-    view, policy, stages = situation.view, situation.policy, situation.stages
     phase = before if now < departure.at else after
-    if _reached(stages.delete_at, now):
-        return DesiredPerson(NoMailbox(), phase=phase)
-    groups = frozenset[Address]() if _reached(stages.leave_groups_at, now) else _groups(situation)
-    if _reached(stages.block_at, now):
-        return DesiredPerson(blocked_mailbox(view, policy, immediate=departure.immediate), groups, phase)
-    if view.address is None and not _works_at(situation, now):
-        return DesiredPerson(NoMailbox(), groups, phase)
-    mailbox = open_mailbox(view, policy, create=now < departure.at, immediate=departure.immediate)
-    return DesiredPerson(mailbox, groups, phase)
+    stages = situation.stages
+    if stages.reached(StageAction.DELETE_MAILBOX, now):
+        return DesiredPerson(_without_mailbox(situation, now), phase=phase)
+    groups = frozenset[Address]() if stages.reached(StageAction.LEAVE_GROUPS, now) else _groups(situation)
+    return DesiredPerson(_with_mailbox(situation, now, departure), groups, phase)
+
+
+def _without_mailbox(situation: _Situation, now: datetime) -> PersonState:
+    stages = situation.stages
+    if stages.reached(StageAction.RELEASE_ADDRESS, now):
+        return released()
+    to_manager = stages.reached(StageAction.ALIAS_TO_MANAGER, now)
+    return no_mailbox(situation.view, situation.policy, to_manager=to_manager)
+
+
+def _with_mailbox(situation: _Situation, now: datetime, departure: Departure) -> PersonState:
+    view, policy, stages = situation.view, situation.policy, situation.stages
+    if stages.reached(StageAction.BLOCK, now):
+        mailbox: PersonState = blocked_mailbox(view, policy, immediate=departure.immediate)
+    elif view.address is None and not _works_at(situation, now):
+        return NoMailbox()
+    else:
+        mailbox = open_mailbox(view, policy, create=now < departure.at, immediate=departure.immediate)
+    if not isinstance(mailbox, WantedMailbox):
+        return mailbox
+    if stages.reached(StageAction.AUTOREPLY, now):
+        mailbox = with_autoreply(mailbox, view, policy)
+    if stages.reached(StageAction.FORWARD_TO_MANAGER, now):
+        mailbox = with_forwarding(mailbox, view, policy)
+    return mailbox
 
 
 def _works_at(situation: _Situation, now: datetime) -> bool:
@@ -174,12 +209,10 @@ def _works_at(situation: _Situation, now: datetime) -> bool:
         return employment.kind is not EmploymentKind.JOINING_CANCELLED
     # A departure alone does not say that somebody ever joined: a hire date or an address that was given does.
     joined = employment.hire_date is not None or situation.view.address is not None
-    return departure is not None and now < departure.at and joined and not _reached(situation.stages.block_at, now)
+    return (
+        departure is not None and now < departure.at and joined and not situation.stages.reached(StageAction.BLOCK, now)
+    )
 
 
 def _groups(situation: _Situation) -> frozenset[Address]:
     return groups_of(situation.view.profile.facts, situation.policy)
-
-
-def _reached(instant: datetime | None, now: datetime) -> bool:
-    return instant is not None and now >= instant

@@ -70,6 +70,7 @@ class Renaming(StrEnum):
     """How a new name reaches the addresses."""
 
     IDENTITY = "identity"
+    ALIAS = "alias"
     DISPLAY_ONLY = "display-only"
 
 
@@ -78,7 +79,20 @@ class StageAction(StrEnum):
 
     BLOCK = "block"
     LEAVE_GROUPS = "leave-groups"
+    AUTOREPLY = "autoreply"
+    FORWARD_TO_MANAGER = "forward-to-manager"
     DELETE_MAILBOX = "delete-mailbox"
+    ALIAS_TO_MANAGER = "alias-to-manager"
+    """Each address the person held becomes an alias for whoever stands in."""
+    RELEASE_ADDRESS = "release-address"
+    """The aliases go, and the addresses are given up: others may have them after ``naming.reuse_after``."""
+    PURGE = "purge"
+
+
+IRREVERSIBLE = frozenset(
+    {StageAction.DELETE_MAILBOX, StageAction.ALIAS_TO_MANAGER, StageAction.RELEASE_ADDRESS, StageAction.PURGE}
+)
+"""What no return of the person takes back as it was: mail is lost, or others have read it or got the address."""
 
 
 class Section(BaseModel):
@@ -137,7 +151,8 @@ class RenamingSection(Section):
     """What a new name changes."""
 
     strategy: Renaming = Field(
-        Renaming.IDENTITY, description="Add the new address to the mailbox, or change the display name only."
+        Renaming.IDENTITY,
+        description="The new address becomes an identity or an alias of the mailbox, or only the display name changes.",
     )
 
 
@@ -148,15 +163,24 @@ class Stage(Section):
     do: tuple[StageAction, ...] = Field(min_length=1, description="What happens then.")
 
 
+class AutoreplySection(Section):
+    """What correspondents of somebody who left are answered."""
+
+    subject: str = Field(min_length=1, description="The subject of the answer.")
+    body: str = Field(min_length=1, description="Its text.")
+
+
 class LeavingSection(Section):
     """What happens to the mailbox of somebody who left, and when."""
+
+    autoreply: AutoreplySection | None = Field(None, description="What the stage action autoreply answers.")
 
     stages: tuple[Stage, ...] = Field(
         (
             Stage(after=Offset(), do=(StageAction.BLOCK, StageAction.LEAVE_GROUPS)),
             Stage(after=Offset(days=30), do=(StageAction.DELETE_MAILBOX,)),
         ),
-        description="In ascending order; no action twice; deletion never before the block.",
+        description="In ascending order; no action twice; none that takes back or needs another before that one.",
     )
 
     def offset_of(self, action: StageAction) -> Offset | None:

@@ -76,7 +76,7 @@ def _checked(text: str) -> Policy:
         for detail in error.errors():
             findings.setdefault(*_finding(detail))
     else:
-        findings.update(_first_of_each(contradictions(policy)))
+        findings = {**_first_of_each(contradictions(policy)), **findings}
         if not findings:
             return policy
     raise _invalid(findings, text)

@@ -1,10 +1,11 @@
 """Departures in time: when somebody is gone, and when each stage of leaving is due."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from worker.policy.document import LeavingSection, StageAction
+from worker.policy.document import IRREVERSIBLE, LeavingSection, StageAction
 from worker.policy.instants import bounded, day_after, later, midnight
 from worker.policy.offset import Offset
 from worker.roster.employment import Employment
@@ -30,16 +31,17 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """When each stage of one departure is due; None where it never is by time alone."""
+    """When each action of one departure is due; one that is not in ``due`` never is by time alone."""
 
-    block_at: datetime | None
-    leave_groups_at: datetime | None
-    delete_at: datetime | None
+    due: Mapping[StageAction, datetime] = field(default_factory=dict)
 
-    def instants(self) -> tuple[datetime, ...]:
-        """Return those that are known."""
-        known = (self.block_at, self.leave_groups_at, self.delete_at)
-        return tuple(instant for instant in known if instant is not None)
+    def reached(self, action: StageAction, now: datetime) -> bool:
+        """Tell whether an action is due at ``now``."""
+        return action in self.due and now >= self.due[action]
+
+    def frozen(self) -> "Stages":
+        """Return these stages without what cannot be undone: so it is while a return is announced."""
+        return Stages({action: at for action, at in self.due.items() if action not in IRREVERSIBLE})
 
 
 def departure_of(stated: Employment | EmploymentStatement, zone: ZoneInfo) -> Departure:
@@ -55,19 +57,21 @@ def departure_of(stated: Employment | EmploymentStatement, zone: ZoneInfo) -> De
 def stages_of(departure: Departure, leaving: LeavingSection, zone: ZoneInfo, *, blocked_at: datetime | None) -> Stages:
     """Tell when the stages of a departure are due.
 
-    Reversible ones count from the departure. Deletion counts from the later of the stated departure and our first
-    knowledge of it, and from ``blocked_at``, when the block was confirmed; without that it is never due
+    Reversible ones count from the departure. Irreversible ones count from the later of the stated departure and our
+    first knowledge of it, and from ``blocked_at``, when the block was confirmed; without that they are never due
     (`design.md` 3, Time).
     """
-    block, delete = leaving.offset_of(StageAction.BLOCK), leaving.offset_of(StageAction.DELETE_MAILBOX)
+    offsets = {action: stage.after for stage in leaving.stages for action in stage.do}
     if departure.immediate:
-        block = Offset()
-    block_at = _due(departure.at, block, zone)
-    delete_at = None
-    if block is not None and block_at and delete is not None and blocked_at:
-        counted = later(max(departure.stated_at, bounded(departure.known_since)), delete, zone)
-        delete_at = max(counted, block_at, later(blocked_at, _between(block, delete), zone))
-    return Stages(block_at, _due(departure.at, leaving.offset_of(StageAction.LEAVE_GROUPS), zone), delete_at)
+        offsets[StageAction.BLOCK] = Offset()
+    due = {action: later(departure.at, after, zone) for action, after in offsets.items() if action not in IRREVERSIBLE}
+    block = offsets.get(StageAction.BLOCK)
+    if block is not None and blocked_at:
+        counted_from = max(departure.stated_at, bounded(departure.known_since))
+        for action in offsets.keys() & IRREVERSIBLE:
+            blocked_for = later(blocked_at, _between(block, offsets[action]), zone)
+            due[action] = max(later(counted_from, offsets[action], zone), due[StageAction.BLOCK], blocked_for)
+    return Stages(due)
 
 
 def _when(stated: Employment | EmploymentStatement) -> tuple[datetime, datetime]:
@@ -82,13 +86,9 @@ def _departs_at(last_day: date | None, left_at: datetime | None, stated_at: date
     return bounded(left_at or stated_at)
 
 
-def _between(block: Offset, delete: Offset) -> Offset:
-    """Return for how long a mailbox is blocked before it is deleted: in calendar days if both offsets are."""
-    blocked_for = max(delete.length - block.length, timedelta())
-    if block.hours or delete.hours:
+def _between(block: Offset, other: Offset) -> Offset:
+    """Return for how long a mailbox is blocked before something else is done: in calendar days if both offsets are."""
+    blocked_for = max(other.length - block.length, timedelta())
+    if block.hours or other.hours:
         return Offset(hours=blocked_for // timedelta(hours=1))
     return Offset(days=blocked_for.days)
-
-
-def _due(at: datetime, offset: Offset | None, zone: ZoneInfo) -> datetime | None:
-    return None if offset is None else later(at, offset, zone)

@@ -1,4 +1,4 @@
-"""The mailbox a person should have, open or blocked, and in words what lies between two states."""
+"""The mailbox a person should have, open or blocked."""
 
 from dataclasses import replace
 
@@ -10,10 +10,8 @@ from worker.policy.names import text_of
 from worker.policy.state import (
     Access,
     Credential,
-    DesiredPerson,
     Missing,
     NoMailbox,
-    PersonState,
     Untouched,
     WantedMailbox,
 )
@@ -43,20 +41,10 @@ def blocked_mailbox(view: PersonView, policy: Policy, *, immediate: bool) -> Wan
     """Return the blocked mailbox of somebody who is gone: kept if it exists, never made."""
     if view.address is None:
         return NoMailbox()
-    # No identities are wanted: those that exist stay, and one that a late rename brought is not made for somebody gone.
-    # So it makes no difference which of the rename and the departure was heard of first.
-    kept = replace(view, identities=frozenset())
+    # No further addresses are wanted: those that exist stay, and one that a late rename brought is not made for
+    # somebody gone. So it makes no difference which of the rename and the departure was heard of first.
+    kept = replace(view, identities=frozenset(), aliases=frozenset())
     return _mailbox(kept, policy, view.address, access=Access.BLOCKED, create=False, immediate=immediate, recovery=None)
-
-
-def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
-    """Say in words what happens between two states: the policy's names of actions, joined by ``and``."""
-    words = []
-    if _access(now.mailbox) != _access(after.mailbox):
-        words.append(_mailbox_step(now.mailbox, after.mailbox))
-    if now.groups and not after.groups:
-        words.append("leave-groups")
-    return " and ".join(word for word in words if word) or "departure"
 
 
 def _mailbox(
@@ -74,6 +62,7 @@ def _mailbox(
         name=display_name(view.profile.facts, policy) or local_part_of(address),
         access=access,
         identities=view.identities - {address},
+        aliases=view.aliases - {address},
         fields=fields_of(view, policy),
         credential=policy.joining.credential,
         recovery=recovery,
@@ -86,21 +75,3 @@ def _recovery(view: PersonView, policy: Policy) -> str | None:
     if policy.joining.credential is not Credential.INVITATION:
         return None
     return text_of(view.profile.facts, "personalEmail") or None
-
-
-def _access(state: PersonState) -> Access | type:
-    return state.access if isinstance(state, WantedMailbox) else type(state)
-
-
-def _mailbox_step(now: PersonState, after: PersonState) -> str:
-    if isinstance(after, NoMailbox):
-        return "delete-mailbox" if isinstance(now, WantedMailbox) else ""
-    if isinstance(after, Missing):
-        return "create-mailbox"
-    if not isinstance(after, WantedMailbox):
-        return ""
-    if after.access is Access.BLOCKED:
-        return "block"
-    if isinstance(now, WantedMailbox):
-        return "reopen-mailbox"
-    return "create-mailbox" if after.create else ""

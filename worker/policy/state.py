@@ -43,6 +43,8 @@ class NoMailbox:
     """Who stands in: the destination of the aliases. None where there are none."""
     release: bool = False
     """The person's addresses are given up: no alias stays, and the quarantine of each begins."""
+    unexpressed: str | None = None
+    """What cannot be done of it: the job does the rest and is then held with this sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class WantedMailbox:
     """The block is an immediate revocation, which has a brake of its own."""
     aliases: frozenset[Address] = frozenset()
     """Further addresses of the same person that are aliases naming the mailbox, as the policy's renaming says."""
+    autoreply: Mapping[str, FieldValue] = field(default_factory=dict)
+    """The fields of an autoreply that a stage switches on; what they were before is given back when this is empty."""
     forward_to: Address | None = None
     """Who is sent what arrives; None: nobody. A forwarding that the person made stays either way."""
     unexpressed: str | None = None

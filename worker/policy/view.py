@@ -26,12 +26,24 @@ class PersonView:
     """The primary address that was allocated, if one was."""
     identities: frozenset[Address] = frozenset()
     """Further addresses that were allocated to this person (former ones, new names)."""
+    aliases: frozenset[Address] = frozenset()
+    """Those that a rename brought while the policy's strategy was aliases."""
+    received: frozenset[Address] = frozenset()
+    """Of all these addresses, those that once existed at the host and so may receive mail."""
+    redirected: frozenset[Address] = frozenset()
+    """Of all these addresses, those at which an alias of ours stands now."""
     mailbox_exists: bool = False
     """We know that the mailbox exists at the host."""
     blocked_at: datetime | None = None
-    """When a block was last confirmed and not undone since."""
+    """When a block was last confirmed and not undone since; it stays when the blocked mailbox is deleted."""
     manager: Manager | None = None
     """The stated manager if they work here and their mailbox exists, else the next in line upwards; None: nobody."""
+
+    @property
+    def held(self) -> frozenset[Address]:
+        """All addresses of this person."""
+        primary = frozenset() if self.address is None else frozenset({self.address})
+        return primary | self.identities | self.aliases
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""Handing over: who gets the mail of somebody who left, and what becomes of their addresses."""
+
+from dataclasses import replace
+
+from worker.mail import Address, domain_of
+from worker.policy.document import Policy
+from worker.policy.state import NoMailbox, WantedMailbox
+from worker.policy.view import PersonView
+
+NOBODY = "nobody can take over the mail: state a manager who has a mailbox"
+
+
+def stand_in(view: PersonView, policy: Policy) -> Address | None:  # noqa: ARG001 - whom the policy names comes next
+    """Return who takes over for a person: the manager who stands in now; None where nobody can."""
+    return view.manager.address if view.manager else None
+
+
+def with_forwarding(mailbox: WantedMailbox, view: PersonView, policy: Policy) -> WantedMailbox:
+    """Return a leaver's mailbox with a forwarding to whoever stands in; without one, with the sentence that says so."""
+    to = stand_in(view, policy)
+    if to is None:
+        return replace(mailbox, unexpressed=both(mailbox.unexpressed, NOBODY))
+    return replace(mailbox, forward_to=to)
+
+
+def no_mailbox(view: PersonView, policy: Policy, *, to_manager: bool) -> NoMailbox:
+    """Return that the mailbox is gone, its addresses aliases for whoever stands in, if that is due.
+
+    Only addresses under which mail was received: one that was promised and never made has no correspondents.
+    """
+    return _handed_over(view.received, view, policy) if to_manager and view.received else NoMailbox()
+
+
+def still_handed_over(view: PersonView, policy: Policy) -> NoMailbox | None:
+    """Return the aliases that are there, following whoever stands in, of somebody whose return is announced."""
+    return _handed_over(view.redirected, view, policy) if view.redirected and not view.mailbox_exists else None
+
+
+def released() -> NoMailbox:
+    """Return that a person has neither mailbox nor address any more."""
+    return NoMailbox(release=True)
+
+
+def both(one: str | None, other: str | None) -> str | None:
+    """Join two sentences of what cannot be done, either of which may be missing."""
+    return "; ".join(each for each in (one, other) if each) or None
+
+
+def _handed_over(addresses: frozenset[Address], view: PersonView, policy: Policy) -> NoMailbox:
+    to = stand_in(view, policy)
+    if to is None:
+        return NoMailbox(unexpressed=NOBODY)
+    # An alias names addresses of its own domain alone: the host turns others into those (`migadu-behaviour.md` 1.6).
+    reachable = frozenset(each for each in addresses if domain_of(each) == domain_of(to))
+    beyond = sorted(addresses - reachable)
+    sentence = f"{', '.join(beyond)} cannot be an alias for {to}, which is on another domain" if beyond else None
+    return NoMailbox(aliases=reachable, to=to if reachable else None, unexpressed=sentence)
