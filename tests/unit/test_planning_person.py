@@ -302,7 +302,9 @@ def test_reopening_after_a_block_says_that_a_new_password_is_needed() -> None:
     plan = plan_person(wanted(), found(fields=CLOSED_DOORS, former_doors=OPEN_DOORS, sealed=True))
 
     assert operations(plan) == [Operation.REOPEN_MAILBOX]
-    assert plan.note == "the password was replaced when the mailbox was blocked: set a new one"
+    assert plan.note == (
+        "the password was replaced when the mailbox was blocked: set a new one with `mailroster people reset-password`"
+    )
     assert "password" not in plan.steps[0].after
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from worker.mail import Alias, FieldValue, Identity, Mailbox
+from worker.mail import Alias, FieldValue, Forwarding, Identity, Mailbox
 from worker.migadu import (
     Invitation,
     MigaduClient,
@@ -14,6 +14,7 @@ from worker.migadu import (
     alias_at,
     create,
     delete,
+    forwarding_at,
     identity_at,
     mailbox_at,
     update,
@@ -23,7 +24,11 @@ from worker.planning.step import RANDOM_PASSWORD, Operation, Step
 _PLACEHOLDERS = ("password", "password_method", "password_recovery_email")
 """What a plan shows of a credential; the real ones go into the call alone."""
 
-_ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
+ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
+ON_FORWARDINGS = (Operation.CREATE_FORWARDING, Operation.DELETE_FORWARDING)
+
+Object = Mailbox | Identity | Alias | Forwarding
+"""What a step changes at the mail host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +40,59 @@ class Secrets:
     """Where an invitation goes."""
 
 
-def make(client: MigaduClient, step: Step, secrets: Secrets) -> tuple[str, ...]:
-    """Make a step's call and return the names of fields that the host ignored. Raises MigaduError."""
-    return client.send(write_of(step, secrets)).ignored
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the host showed after a step's call."""
+
+    ignored: tuple[str, ...] = ()
+    """Names of fields that it did not take over."""
+    unconfirmed: bool = False
+    """It is a forwarding that its recipient must confirm before mail flows."""
 
 
-def write_of(step: Step, secrets: Secrets) -> Write[Mailbox | Identity | Alias]:
-    """Return the change at the mail host that a step is."""
+def make(client: MigaduClient, step: Step, secrets: Secrets) -> Made:
+    """Make a step's call and return what came of it. Raises MigaduError."""
+    written = client.send(write_of(step, secrets))
+    unconfirmed = isinstance(written.value, Forwarding) and written.value.confirmed_at is None
+    return Made(written.ignored, unconfirmed)
+
+
+def write_of(step: Step, secrets: Secrets) -> Write[Object]:
+    """Return the change at the mail host that a step is. Raises ValueError for one that is none."""
     match step.operation:
         case Operation.CREATE_MAILBOX:
             return create(mailbox_at(step.target), _fields(step), _first_credential(step, secrets))
-        case Operation.UPDATE_MAILBOX | Operation.SUSPEND_MAILBOX | Operation.REOPEN_MAILBOX | Operation.BLOCK_MAILBOX:
-            return update(mailbox_at(step.target), _fields(step), _new_password(step, secrets))
-        case Operation.CREATE_IDENTITY | Operation.CREATE_ALIAS:
+        case Operation.CREATE_IDENTITY | Operation.CREATE_ALIAS | Operation.CREATE_FORWARDING:
             return create(_place(step), _fields(step))
-        case Operation.UPDATE_IDENTITY | Operation.UPDATE_ALIAS:
-            return update(_place(step), _fields(step))
-        case Operation.DELETE_MAILBOX | Operation.DELETE_IDENTITY | Operation.DELETE_ALIAS:
+        case (
+            Operation.UPDATE_MAILBOX
+            | Operation.SUSPEND_MAILBOX
+            | Operation.REOPEN_MAILBOX
+            | Operation.BLOCK_MAILBOX
+            | Operation.SET_AUTOREPLY
+            | Operation.END_AUTOREPLY
+            | Operation.UPDATE_IDENTITY
+            | Operation.BLOCK_IDENTITY
+            | Operation.SUSPEND_IDENTITY
+            | Operation.REOPEN_IDENTITY
+            | Operation.UPDATE_ALIAS
+        ):
+            return update(_place(step), _fields(step), _new_password(step, secrets))
+        case (
+            Operation.DELETE_MAILBOX | Operation.DELETE_IDENTITY | Operation.DELETE_ALIAS | Operation.DELETE_FORWARDING
+        ):
             return delete(_place(step))
+        case Operation.RELEASE_ADDRESS:
+            raise ValueError(f"{step.operation} is no call")
         case _:
             assert_never(step.operation)
 
 
-def _place(step: Step) -> Place[Mailbox | Identity | Alias]:
+def _place(step: Step) -> Place[Object]:
     if step.mailbox is not None:
-        return identity_at(step.mailbox, step.target)
-    return alias_at(step.target) if step.operation in _ON_ALIASES else mailbox_at(step.target)
+        inside = forwarding_at if step.operation in ON_FORWARDINGS else identity_at
+        return inside(step.mailbox, step.target)
+    return alias_at(step.target) if step.operation in ON_ALIASES else mailbox_at(step.target)
 
 
 def _fields(step: Step) -> dict[str, FieldValue]:

@@ -11,8 +11,11 @@ from worker.store import events, people
 from worker.store.views import person_view
 
 
-def agrees_on_deletion(execution: Execution, person_id: int, policy: Policy, now: datetime) -> bool:
-    """Tell whether everything that was ever accepted about a person, applied or not yet, asks for no mailbox."""
+def agrees(execution: Execution, person_id: int, policy: Policy, now: datetime, wanted: NoMailbox) -> bool:
+    """Tell whether all that was ever accepted about a person, applied or not yet, asks for what cannot be undone.
+
+    That is for no mailbox, and for as much of what follows: addresses that are handed over, or given up.
+    """
     records: dict[tuple[str, str], Record] = {}
     with execution.database.read() as session:
         known = people.load(session, person_id).records
@@ -22,4 +25,7 @@ def agrees_on_deletion(execution: Execution, person_id: int, policy: Policy, now
             records[key] = fold(records.get(key, Record(*key)), event, row.received_at)
         anew = profile(Person(str(person_id), tuple(records.values())), execution.precedence)
         view = person_view(session, person_id, execution.precedence)
-    return isinstance(desired(replace(view, profile=anew), policy, now).state.mailbox, NoMailbox)
+    state = desired(replace(view, profile=anew), policy, now).state.mailbox
+    if not isinstance(state, NoMailbox):
+        return False
+    return wanted.aliases <= state.aliases and (state.release or not wanted.release)

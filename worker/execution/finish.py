@@ -45,7 +45,7 @@ def _record(run: Run, outcome: Outcome) -> None:
     """Locks person, own job, shared addresses' jobs, in this order."""
     now = run.now
     with run.execution.database.write() as session:
-        if isinstance(outcome, Done) and run.lease.subject.person_id is not None:
+        if _may_have_worked(outcome) and run.lease.subject.person_id is not None:
             people.evaluate_soon(session, [run.lease.subject.person_id], now)  # a confirmed block starts its clocks
         row = jobs.locked(session, run.lease)
         run.recorder.flush(session)
@@ -67,12 +67,18 @@ def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
             row.state, row.reason, row.run_at = move(JOB_MOVES, row.state, JobState.WAITING), reason, until
         case Retry():
             _retry_later(run, row, outcome, now)
-        case Held(reason, hold_id):
+        case Held(reason, hold_id, look_again_at):
             row.state, row.reason, row.hold_id = move(JOB_MOVES, row.state, JobState.HELD), reason, hold_id
+            row.run_at = look_again_at or now
         case Parked(reason):
             row.state, row.reason = move(JOB_MOVES, row.state, JobState.PARKED), reason
         case _:
             assert_never(outcome)
+
+
+def _may_have_worked(outcome: Outcome) -> bool:
+    """Tell whether steps may have been confirmed: also of a job that is held for what is left over."""
+    return isinstance(outcome, Done) or (isinstance(outcome, Held) and outcome.hold_id is None)
 
 
 def _retry_later(run: Run, row: JobRow, retry: Retry, now: datetime) -> None:

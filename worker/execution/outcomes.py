@@ -48,6 +48,8 @@ class Held:
 
     reason: str
     hold_id: int | None = None
+    look_again_at: datetime | None = None
+    """When it is looked again by itself whether what was missing has come about at the host."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,19 @@ Nothing is sent before the intention is committed and the lease outlives the cal
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from worker.execution import calls
 from worker.execution.brakes import Cause, tripped
-from worker.execution.calls import Secrets
+from worker.execution.calls import Made, Secrets
 from worker.execution.context import Execution
 from worker.execution.effects import enter
 from worker.execution.outcomes import Done, Held, Outcome
 from worker.execution.recorder import Recorder
 from worker.migadu import EchoMismatch, MigaduClient, MigaduError, NotFound, Refused, Transient, Unknown
+from worker.planning.handover import confirmation_needed
 from worker.planning.plan import Plan
 from worker.planning.step import Operation, Step
 from worker.policy import Policy
@@ -29,8 +30,19 @@ from worker.store.steps import Intention
 from worker.store.tables import JobRow, StepRow
 
 DRY_RUN = "dry run: the plan is shown and not carried out"
-CREATIONS = (Operation.CREATE_MAILBOX, Operation.CREATE_IDENTITY, Operation.CREATE_ALIAS)
-_DELETIONS = (Operation.DELETE_MAILBOX, Operation.DELETE_IDENTITY, Operation.DELETE_ALIAS)
+CREATIONS = (
+    Operation.CREATE_MAILBOX,
+    Operation.CREATE_IDENTITY,
+    Operation.CREATE_ALIAS,
+)
+_DELETIONS = (
+    Operation.DELETE_MAILBOX,
+    Operation.DELETE_IDENTITY,
+    Operation.DELETE_ALIAS,
+    Operation.DELETE_FORWARDING,
+)
+_LOOK_AGAIN = timedelta(hours=1)
+"""How often it is looked whether somebody has opened a confirmation: a call each time."""
 _TRIES = 3
 _LONGEST_PAUSE_IN_A_RUN_S = 2.0
 
@@ -73,8 +85,8 @@ def perform(run: Run, order: Order) -> Outcome:
             return held
         rows = _intended(session, run, order)
         run.recorder.flush(session)
-    ignored = [name for row in rows for name in _perform_step(run, row, order.secrets)]
-    return Done(_note(order.plan, ignored))
+    made = [(steps.to_step(row), _perform_step(run, row, order.secrets)) for row in rows]
+    return _ended(order.plan, made, run.now)
 
 
 def _show(job: JobRow, plan: Plan) -> None:
@@ -104,17 +116,20 @@ def _intended(session: Session, run: Run, order: Order) -> list[StepRow]:
     return steps.intend(session, order.plan.steps, intention, run.now)
 
 
-def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
+def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> Made:
     step = steps.to_step(row)
+    if not step.is_call:
+        _write(run, row.id, lambda session, known: _enter_alone(session, known, step, run.now))
+        return Made()
     _write(run, row.id, lambda _, known: steps.set_state(known, StepState.SENT, run.now))
     run.recorder.step_id = row.id
     try:
-        ignored = _patiently(lambda: calls.make(run.client, step, secrets))
+        made = _patiently(lambda: calls.make(run.client, step, secrets))
     except NotFound:
         if step.operation not in _DELETIONS:
             _write(run, row.id, lambda _, known: steps.set_state(known, StepState.REFUSED, run.now, "it is gone"))
             raise
-        ignored = ()  # what is to be deleted is not there: that was the goal
+        made = Made()  # what is to be deleted is not there: that was the goal
     except NoCallNow:
         _write(run, row.id, lambda _, known: steps.set_state(known, StepState.INTENDED, run.now))
         raise
@@ -124,11 +139,17 @@ def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> tuple[str, ...]:
         raise
     finally:
         run.recorder.step_id = None
-    _write(run, row.id, lambda session, known: _confirm(session, known, step, ignored, run.now))
-    return ignored
+    _write(run, row.id, lambda session, known: _confirm(session, known, step, made.ignored, run.now))
+    return made
 
 
-def _patiently(call: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+def _enter_alone(session: Session, row: StepRow, step: Step, now: datetime) -> None:
+    """Settle a step that is no call, at once: nobody ever sees it sent and not confirmed."""
+    steps.set_state(row, StepState.SENT, now)
+    _confirm(session, row, step, (), now)
+
+
+def _patiently(call: Callable[[], Made]) -> Made:
     """Try a call again, few and short, where the host has certainly not begun it."""
     retrying = Retrying(
         retry=retry_if_exception(_may_try_again),
@@ -183,8 +204,19 @@ def _confirm(session: Session, row: StepRow, step: Step, ignored: tuple[str, ...
     enter(session, step, row.job_id, now)
 
 
-def _note(plan: Plan, ignored: list[str]) -> str | None:
+def _ended(plan: Plan, made: list[tuple[Step, Made]], now: datetime) -> Done | Held:
+    """Return how a run ends whose steps are all made: done, unless something is left that no step brings about."""
+    waits = [confirmation_needed(step.mailbox, step.target) for step, one in made if one.unconfirmed and step.mailbox]
+    unfinished = [*([plan.unfinished] if plan.unfinished else []), *waits]
+    notes = _notes(plan, [name for _, one in made for name in one.ignored])
+    if not unfinished:
+        return Done("; ".join(notes) or None)
+    look_again_at = now + _LOOK_AGAIN if waits or plan.look_again else None
+    return Held("; ".join([*unfinished, *notes]), look_again_at=look_again_at)
+
+
+def _notes(plan: Plan, ignored: list[str]) -> list[str]:
     notes = [plan.note] if plan.note else []
     if ignored:
         notes.append(f"the host ignored {', '.join(sorted(set(ignored)))}")
-    return "; ".join(notes) or None
+    return notes

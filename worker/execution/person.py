@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from worker.execution.calls import Secrets
+from worker.execution.calls import ON_ALIASES, ON_FORWARDINGS, Secrets
 from worker.execution.domain import is_stale, read_domain
-from worker.execution.evidence import agrees_on_deletion
+from worker.execution.evidence import agrees
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
-from worker.execution.settle import in_mailbox, settle
+from worker.execution.settle import settle
+from worker.execution.sight import Sight, aliases_standing, correct_ledger, forwardings_in, observed_person
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Mailbox, domain_of
 from worker.migadu import NotFound, mailbox_at
@@ -19,6 +20,7 @@ from worker.planning.step import Operation
 from worker.policy import (
     Existing,
     Missing,
+    NoMailbox,
     NoUsableName,
     PersonState,
     PersonView,
@@ -56,6 +58,10 @@ class _Known:
     blocked_by: Address | None
     """What exists at the host, is not ours, and stands where this person's address would be."""
     creations_paused_until: datetime | None
+    alias_places: frozenset[Address]
+    """Where an alias of this person is wanted, or is or may be ours."""
+    forwards: bool
+    """A forwarding is wanted, or is or may be ours."""
 
 
 def run_person(run: Run) -> Outcome:
@@ -69,23 +75,24 @@ def run_person(run: Run) -> Outcome:
     if known.view.address in known.policy.protected:
         return Held(f"{known.view.address} is protected by the policy: it is never touched")
     looked_at = run.now  # before the look, for what arrives while it is under way it need not show
-    seen_free_at, mailbox = _observe(run, known, looked_at)
+    sight = _look(run, known)
+    mailbox = sight.mailbox
     with run.execution.database.write() as session:
         people.lock(session, int(known.view.profile.key))  # before the job's row, as everywhere
         jobs.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
-        stuck: Outcome | None = settle(session, rows, lambda step: in_mailbox(step, mailbox), looked_at)
+        stuck: Outcome | None = settle(session, rows, sight.place_of, looked_at)
         primary = addresses.held(session, known.view.address)
         ours = addresses.is_ours(primary)
         if stuck is None and mailbox is not None and not ours:
             stuck = _take_or_leave(session, known, primary, run)
             ours = stuck is None
-        elif stuck is None and mailbox is None and primary is not None:
-            primary.exists_since = None  # it was deleted behind our back, or never came to be
-        observed = _observed(mailbox, primary, ours=ours)
+        elif stuck is None:
+            correct_ledger(session, int(known.view.profile.key), sight)
+        observed = observed_person(session, int(known.view.profile.key), sight, ours=ours, today=run.now.date())
     if stuck is not None:
         return stuck
-    return _carry_out(run, _corrected(known, run, exists=mailbox is not None and ours), observed, seen_free_at)
+    return _carry_out(run, _corrected(known, run, exists=mailbox is not None and ours), observed, sight)
 
 
 def _know(session: Session, run: Run) -> _Known | None:
@@ -96,10 +103,12 @@ def _know(session: Session, run: Run) -> _Known | None:
     policy = load_policy(active[1])
     view = person_view(session, person_id, run.execution.precedence)
     rows = addresses.of_person(session, person_id)
+    state = desired(view, policy, run.now).state.mailbox
+    open_steps = [steps.to_step(row) for row in steps.unsettled(session, run.lease.job_id)]
     return _Known(
         view=view,
         policy=policy,
-        state=desired(view, policy, run.now).state.mailbox,
+        state=state,
         primary=next((row for row in rows if row.role == Role.PRIMARY), None),
         domain_read_at=addresses.domain_read_at(session, policy.organisation.domain),
         tried=any(
@@ -108,7 +117,19 @@ def _know(session: Session, run: Run) -> _Known | None:
         ),
         blocked_by=None if rows else _blocked_by(session, view, policy),
         creations_paused_until=pauses.until(session, PauseKind.CREATIONS, run.now),
+        alias_places=_alias_places(view, policy, run.now)
+        | {one.target for one in open_steps if one.operation in ON_ALIASES},
+        forwards=(isinstance(state, WantedMailbox) and state.forward_to is not None)
+        or any(row.forwards_to for row in rows)
+        or any(one.operation in ON_FORWARDINGS for one in open_steps),
     )
+
+
+def _alias_places(view: PersonView, policy: Policy, now: datetime) -> frozenset[Address]:
+    """Return where aliases are wanted, whether the mailbox turns out to be there or not, and where ours stand."""
+    states = [desired(replace(view, mailbox_exists=exists), policy, now).state.mailbox for exists in (True, False)]
+    wanted = (state.aliases for state in states if isinstance(state, WantedMailbox | NoMailbox))
+    return view.redirected | view.aliases.intersection(view.received) | frozenset[Address]().union(*wanted)
 
 
 def _blocked_by(session: Session, view: PersonView, policy: Policy) -> Address | None:
@@ -140,8 +161,25 @@ def _without_address(run: Run, known: _Known) -> Outcome:
     return Held(_exists(known.blocked_by))
 
 
-def _observe(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, Mailbox | None]:
-    """Read the mailbox, unless the domain was read a moment ago and nothing of ours can be there yet."""
+def _look(run: Run, known: _Known) -> Sight:
+    """See what the host holds of a person: the mailbox, and the rest where something is wanted of it or may be ours."""
+    began_at = run.now
+    read_at, mailbox = _mailbox(run, known)
+    places = known.alias_places
+    forwardings_wanted = mailbox is not None and known.forwards
+    if mailbox is not None and known.forwards:
+        mailbox = replace(mailbox, forwardings=forwardings_in(run, mailbox.address))
+    return Sight(
+        mailbox,
+        aliases_standing(run, places) if places else {},
+        looked_at=places,
+        forwardings_known=forwardings_wanted,
+        seen_free_at=read_at or began_at,
+    )
+
+
+def _mailbox(run: Run, known: _Known) -> tuple[datetime | None, Mailbox | None]:
+    """Read the mailbox, unless the domain was read a moment ago (then: when) and nothing of ours can be there yet."""
     assert known.primary is not None
     read_at = known.domain_read_at
     never_made = known.primary.provenance == Provenance.RESERVED and known.primary.exists_since is None
@@ -151,7 +189,7 @@ def _observe(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, M
     try:
         return None, run.client.show(mailbox_at(Address(known.primary.address)))
     except NotFound:
-        return now, None
+        return None, None
 
 
 def _take_or_leave(session: Session, known: _Known, primary: AddressRow | None, run: Run) -> Outcome | None:
@@ -172,17 +210,7 @@ def _exists(address: Address) -> str:
     return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
 
 
-def _observed(mailbox: Mailbox | None, primary: AddressRow | None, *, ours: bool) -> ObservedPerson:
-    assert primary is not None
-    return ObservedPerson(
-        mailbox=mailbox,
-        ours=ours,
-        sealed=primary.blocked_at is not None,
-        former_doors=primary.former_doors or {},
-    )
-
-
-def _carry_out(run: Run, known: _Known, observed: ObservedPerson, seen_free_at: datetime | None) -> Outcome:
+def _carry_out(run: Run, known: _Known, observed: ObservedPerson, sight: Sight) -> Outcome:
     if isinstance(known.state, Missing):
         return Held(known.state.why)
     plan = plan_person(known.state, observed)
@@ -195,7 +223,7 @@ def _carry_out(run: Run, known: _Known, observed: ObservedPerson, seen_free_at: 
         policy=known.policy,
         secrets=Secrets(run.execution.random_password, recovery),
         source=employment.source if employment else OPERATOR,
-        seen_free_at=seen_free_at,
+        seen_free_at=sight.seen_free_at,
     )
     return perform(run, order)
 
@@ -208,9 +236,15 @@ def _obstacle(run: Run, known: _Known, plan: Plan, recovery: str | None) -> Outc
         return Waiting(known.creations_paused_until, "the mail host takes no more mailboxes for now")
     if creation is not None and creation.after.get("password_method") == "invitation" and recovery is None:
         return Held("the mailbox is gone at the host, and without a personalEmail nobody can be invited to a new one")
-    person_id = int(known.view.profile.key)
-    if Operation.DELETE_MAILBOX in operations and not agrees_on_deletion(
-        run.execution, person_id, known.policy, run.now
-    ):
-        return Held("the stored events do not agree that this mailbox is to be deleted")
+    if isinstance(known.state, NoMailbox) and plan.steps:
+        return _without_evidence(run, known, known.state, deletes=Operation.DELETE_MAILBOX in operations)
     return None
+
+
+def _without_evidence(run: Run, known: _Known, state: NoMailbox, *, deletes: bool) -> Held | None:
+    """Ask the stored events before anything is done that cannot be undone."""
+    if agrees(run.execution, int(known.view.profile.key), known.policy, run.now, state):
+        return None
+    if deletes:
+        return Held("the stored events do not agree that this mailbox is to be deleted")
+    return Held("the stored events do not agree that these addresses are to be handed over or given up")

@@ -9,6 +9,7 @@ from datetime import datetime
 from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
 from worker.execution.look import Seen
+from worker.execution.sight import Sight, observed_person
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
 from worker.mail import Address, Mailbox, domain_of
@@ -98,7 +99,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     if stopped is _NEXT_NAME:
         return _with_next_name(scene, person_id, primary)
     if stopped is None:
-        plan = plan_person(decision.state.mailbox, _observed(mailbox, primary))
+        plan = plan_person(decision.state.mailbox, _observed(scene, view, primary, mailbox))
         source = view.profile.employment.source if view.profile.employment else OPERATOR
         stopped = _carried_out(scene, Subject(SubjectKind.PERSON, str(person_id)), plan, source)
     return SubjectPlan(
@@ -190,15 +191,11 @@ def _with_next_name(scene: Scene, person_id: int, primary: AddressRow | None) ->
     return plan_of_person(scene, person_id)
 
 
-def _observed(mailbox: Mailbox | None, primary: AddressRow | None) -> ObservedPerson:
-    if primary is None:
-        return ObservedPerson(mailbox=None)
-    return ObservedPerson(
-        mailbox=mailbox,
-        ours=addresses.is_ours(primary),
-        sealed=primary.blocked_at is not None,
-        former_doors=primary.former_doors or {},
-    )
+def _observed(scene: Scene, view: PersonView, primary: AddressRow | None, mailbox: Mailbox | None) -> ObservedPerson:
+    aliases = {address: alias for address, alias in scene.seen.aliases.items() if address in view.held}
+    sight = Sight(mailbox, aliases)
+    ours = primary is None or addresses.is_ours(primary)
+    return observed_person(scene.session, int(view.profile.key), sight, ours=ours, today=scene.now.date())
 
 
 def _carried_out(scene: Scene, subject: Subject, plan: Plan, source: str) -> str | None:

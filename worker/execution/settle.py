@@ -8,23 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from worker.execution.calls import Secrets, write_of
+from worker.execution.calls import Object, Secrets, write_of
 from worker.execution.effects import enter
 from worker.execution.outcomes import Held, Waiting
-from worker.mail import Alias, Identity, Mailbox
 from worker.migadu import Fate, Sending, Write, fate
-from worker.planning.step import Operation, Step
+from worker.planning.step import Step
 from worker.store import steps
 from worker.store.database import Session
 from worker.store.states import StepState
 from worker.store.tables import StepRow
 
-Shown = Mailbox | Identity | Alias | None
+Shown = Object | None
 
 _FORGOTTEN = Secrets(random_password=lambda: "")
 """What was sent of them is kept nowhere, so it has no part in recognising a write."""
-
-_ON_IDENTITIES = (Operation.CREATE_IDENTITY, Operation.UPDATE_IDENTITY, Operation.DELETE_IDENTITY)
 
 
 def settle(
@@ -55,14 +52,7 @@ def settle(
     return None
 
 
-def in_mailbox(step: Step, mailbox: Mailbox | None) -> Shown:
-    """Return what a person's mailbox shows in the place of a step: itself, or one of its identities."""
-    if mailbox is None or step.operation not in _ON_IDENTITIES:
-        return mailbox
-    return next((identity for identity in mailbox.identities if identity.address == step.target), None)
-
-
-def _as_far_as_known(step: Step) -> Write[Mailbox | Identity | Alias]:
+def _as_far_as_known(step: Step) -> Write[Object]:
     """Return a step's write without where its invitation went, which may be another address by now."""
     after = {name: value for name, value in step.after.items() if name != "password_method"}
     return write_of(replace(step, after=after), _FORGOTTEN)

@@ -37,6 +37,7 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
         execution.budget.follow_clock(session)
         given_back = jobs.give_back_expired(session, now)
         holds.close_empty(session, now)
+        jobs.look_again(session, now)
         if not execution.dry_run:
             jobs.requeue_held(session, DRY_RUN, now)
     with execution.database.read() as session:

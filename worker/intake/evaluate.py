@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from worker.intake.context import Intake
 from worker.intake.linking import note_identifiers
@@ -18,12 +20,14 @@ from worker.policy import (
     PersonState,
     PersonView,
     Policy,
+    Renaming,
     UnknownDomain,
     Untouched,
     WantedMailbox,
     candidates,
     desired,
     display_name,
+    fits,
     load_policy,
     needs_address,
 )
@@ -38,6 +42,9 @@ from worker.store.views import person_view
 
 _LOOK_AGAIN = timedelta(minutes=10)
 """Whoever waits for a domain's addresses is told when they are read; this is for a worker that dies in between."""
+
+_ROLES = {Renaming.IDENTITY: Role.IDENTITY, Renaming.ALIAS: Role.ALIAS}
+"""What the address is that a new name brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +98,15 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
         return view, False  # the run says why, on the job
     if found is None:
         return view, False
+    return _holding(view, found, policy), False
+
+
+def _holding(view: PersonView, found: Address, policy: Policy) -> PersonView:
     if view.address is None:
-        return replace(view, address=found), False
-    return replace(view, identities=view.identities | {found}), False
+        return replace(view, address=found)
+    if policy.renaming.strategy is Renaming.ALIAS:
+        return replace(view, aliases=view.aliases | {found})
+    return replace(view, identities=view.identities | {found})
 
 
 def _reserve(session: Session, view: PersonView, policy: Policy, now: datetime) -> Address | None:
@@ -101,14 +114,22 @@ def _reserve(session: Session, view: PersonView, policy: Policy, now: datetime) 
     facts, existing, joins = view.profile.facts, policy.joining.existing, view.address is None
     reservation = Reservation(
         person_id=int(view.profile.key),
-        role=Role.PRIMARY if joins else Role.IDENTITY,
+        role=Role.PRIMARY if joins else _ROLES[policy.renaming.strategy],
         reuse_after=policy.naming.reuse_after.length,
         stop_at_foreign=joins and existing is not Existing.NEXT_NAME,
     )
-    found = addresses.reserve_first_free(session, candidates(facts, policy), reservation, now)
+    found = addresses.reserve_first_free(session, _wanted(session, view, policy), reservation, now)
     if found is None and joins and existing is Existing.ADOPT and facts.get("workEmail"):
         return addresses.claim_foreign(session, next(candidates(facts, policy)), int(view.profile.key))
     return found
+
+
+def _wanted(session: Session, view: PersonView, policy: Policy) -> Iterator[Address]:
+    """Return the addresses a person may get; who comes back after giving theirs up gets the same again, if it fits."""
+    facts = view.profile.facts
+    offered = candidates(facts, policy)
+    former = addresses.former_primaries(session, int(view.profile.key)) if view.address is None else ()
+    return chain((address for address in former if fits({address}, facts, policy)), offered)
 
 
 def _is_read(session: Session, domain: str) -> bool:
@@ -154,11 +175,22 @@ def _refresh_person(
         return 0
     row.wanted_hash = wanted
     nothing_there = not view.mailbox_exists and outstanding is None and not steps.left_unsettled(session, subject)
-    nothing_wanted = isinstance(state, Untouched | NoMailbox) or (isinstance(state, WantedMailbox) and not state.create)
-    if nothing_wanted and nothing_there:
+    if nothing_there and _wants_nothing(state, view):
         return 0
     _refresh(session, subject, cause)
     return 1
+
+
+def _wants_nothing(state: PersonState, view: PersonView) -> bool:
+    """Tell whether a person without a mailbox is to stay as they are."""
+    match state:
+        case WantedMailbox(create=create):
+            return not create
+        case NoMailbox(aliases=aliases, release=release):
+            # Aliases are made or follow; those that stand go; addresses are given up.
+            return not (aliases or view.redirected or view.aliases & view.received or (release and view.held))
+        case _:
+            return isinstance(state, Untouched)
 
 
 def _refresh(session: Session, subject: Subject, cause: _Cause) -> None:

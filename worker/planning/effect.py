@@ -5,11 +5,14 @@ from dataclasses import replace
 from functools import reduce
 from typing import overload
 
-from worker.mail import DOORS, Address, Alias, Identity, Mailbox
-from worker.planning.observed import ObservedPerson, ObservedShared
+from worker.mail import DOORS, Address, Alias, Forwarding, Identity, Mailbox
+from worker.planning.observed import ClosedLogin, ObservedPerson, ObservedShared
 from worker.planning.step import Operation, Step, StepFields
 
 _NOT_READ_BACK = {"name", "password", "password_method"}
+_ON_ADDRESSES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS, Operation.RELEASE_ADDRESS)
+_CONFIRMED = "(as the host says)"
+"""Stands for the time at which a forwarding was confirmed: no plan can know whether it will need to be."""
 
 
 class MisplacedStep(ValueError):
@@ -52,11 +55,30 @@ def _destinations(step: Step) -> frozenset[Address]:
 
 
 def _on_person(observed: ObservedPerson, step: Step) -> ObservedPerson:
+    if step.operation in _ON_ADDRESSES:
+        return _on_address(observed, step)
     if observed.mailbox is not None:
         return _on_mailbox(observed, observed.mailbox, step)
     if step.operation is Operation.CREATE_MAILBOX:
-        return ObservedPerson(_written(Mailbox(step.target, name=""), step.after))
+        return _bare(observed, _written(Mailbox(step.target, name=""), step.after))
     raise MisplacedStep(f"{step.operation} of {step.target} needs a mailbox, and there is none")
+
+
+def _on_address(observed: ObservedPerson, step: Step) -> ObservedPerson:
+    others = frozenset(alias for alias in observed.aliases if alias.address != step.target)
+    stands = others != observed.aliases
+    ours = observed.our_aliases - {step.target}
+    match step.operation:
+        case Operation.CREATE_ALIAS if not stands:
+            return replace(observed, aliases=others | {_alias(step)}, our_aliases=ours | {step.target})
+        case Operation.UPDATE_ALIAS if stands:
+            return replace(observed, aliases=others | {_alias(step)})
+        case Operation.DELETE_ALIAS if stands:
+            return replace(observed, aliases=others, our_aliases=ours)
+        case Operation.RELEASE_ADDRESS if not stands:
+            return replace(observed, held=observed.held - {step.target})
+        case _:
+            raise MisplacedStep(f"{step.operation} of {step.target} does not fit the alias that is there, or is not")
 
 
 def _on_mailbox(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> ObservedPerson:
@@ -64,18 +86,47 @@ def _on_mailbox(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> Obser
     match step.operation:
         case Operation.UPDATE_MAILBOX:
             return written
-        case Operation.SUSPEND_MAILBOX:
-            return replace(written, former_doors=_former_doors(observed, step))
-        case Operation.BLOCK_MAILBOX:
-            return replace(written, former_doors=_former_doors(observed, step), sealed=True)
+        case Operation.SUSPEND_MAILBOX | Operation.BLOCK_MAILBOX:
+            sealed = observed.sealed or step.operation is Operation.BLOCK_MAILBOX
+            return replace(written, former_doors=_former_doors(observed, step), sealed=sealed)
         case Operation.REOPEN_MAILBOX:
             return replace(written, former_doors={}, sealed=False)
+        case Operation.SET_AUTOREPLY | Operation.END_AUTOREPLY:
+            begins = step.operation is Operation.SET_AUTOREPLY
+            return replace(written, former_autoreply={**step.before, **observed.former_autoreply} if begins else {})
         case Operation.DELETE_MAILBOX:
-            return ObservedPerson(None)
-        case Operation.CREATE_IDENTITY | Operation.UPDATE_IDENTITY | Operation.DELETE_IDENTITY:
-            return replace(observed, mailbox=replace(mailbox, identities=_identities(mailbox, step)))
+            return _bare(observed, None)
+        case _:
+            return _inside_mailbox(observed, mailbox, step)
+
+
+def _inside_mailbox(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> ObservedPerson:
+    if step.operation in (Operation.CREATE_FORWARDING, Operation.DELETE_FORWARDING):
+        return _forwarding(observed, mailbox, step)
+    return _on_identity(observed, mailbox, step)
+
+
+def _on_identity(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> ObservedPerson:
+    changed = replace(observed, mailbox=replace(mailbox, identities=_identities(mailbox, step)))
+    login = observed.logins.get(step.target, ClosedLogin())
+    others = {address: other for address, other in observed.logins.items() if address != step.target}
+    former = login.former_doors or {door: step.before.get(door) for door in DOORS}
+    match step.operation:
+        case Operation.CREATE_IDENTITY | Operation.UPDATE_IDENTITY:
+            return changed
+        case Operation.BLOCK_IDENTITY:
+            return replace(changed, logins={**others, step.target: ClosedLogin(sealed=True, former_doors=former)})
+        case Operation.SUSPEND_IDENTITY:
+            return replace(changed, logins={**others, step.target: replace(login, former_doors=former)})
+        case Operation.REOPEN_IDENTITY | Operation.DELETE_IDENTITY:
+            return replace(changed, logins=others)
         case _:
             raise MisplacedStep(f"{step.operation} of {step.target} does not fit a mailbox that is there")
+
+
+def _bare(observed: ObservedPerson, mailbox: Mailbox | None) -> ObservedPerson:
+    """Return what is observed with another mailbox, or none: what was known of the former one went with it."""
+    return ObservedPerson(mailbox, aliases=observed.aliases, our_aliases=observed.our_aliases, held=observed.held)
 
 
 def _former_doors(observed: ObservedPerson, step: Step) -> StepFields:
@@ -88,11 +139,30 @@ def _written(mailbox: Mailbox, after: StepFields) -> Mailbox:
     return replace(mailbox, name=str(after.get("name", mailbox.name)), fields={**mailbox.fields, **fields})
 
 
+def _alias(step: Step) -> Alias:
+    return Alias(step.target, _destinations(step))
+
+
+def _forwarding(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> ObservedPerson:
+    others = frozenset(each for each in mailbox.forwardings if each.address != step.target)
+    if step.operation is Operation.DELETE_FORWARDING:
+        return replace(observed, mailbox=replace(mailbox, forwardings=others), forwards_to=None)
+    made = Forwarding(step.target, confirmed_at=_CONFIRMED)
+    return replace(observed, mailbox=replace(mailbox, forwardings=others | {made}), forwards_to=step.target)
+
+
 def _identities(mailbox: Mailbox, step: Step) -> frozenset[Identity]:
     others = frozenset(identity for identity in mailbox.identities if identity.address != step.target)
     if step.operation is Operation.DELETE_IDENTITY:
         return others
     known = next((each for each in mailbox.identities if each.address == step.target), Identity(step.target, name=""))
     use = step.after.get("password_use", known.password_use)
-    name = str(step.after.get("name", known.name))
-    return others | {Identity(step.target, name, use if isinstance(use, str) else None)}
+    fields = {name: value for name, value in step.after.items() if name not in {*_NOT_READ_BACK, "password_use"}}
+    return others | {
+        replace(
+            known,
+            name=str(step.after.get("name", known.name)),
+            password_use=use if isinstance(use, str) else None,
+            fields={**known.fields, **fields},
+        )
+    }

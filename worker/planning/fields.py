@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from worker.mail import ACCESS_FLAGS, DOORS, WRITABLE_FIELDS, FieldValue, Mailbox
+from worker.mail import ACCESS_FLAGS, DOORS, WRITABLE_FIELDS, FieldValue
 
 RECOVERY = "password_recovery_email"
 """A person's own address: written when the mailbox is made, theirs to change afterwards, never shown."""
@@ -17,14 +17,14 @@ def differing(wanted: Mapping[str, FieldValue], observed: Mapping[str, FieldValu
     )
 
 
-def doors_of(mailbox: Mailbox) -> dict[str, FieldValue]:
-    """Return the doors as found; one that the host does not show is None."""
-    return {door: mailbox.fields.get(door) for door in DOORS}
+def doors_of(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+    """Return the doors of a mailbox or an identity as found; one that the host does not show is None."""
+    return {door: fields.get(door) for door in DOORS}
 
 
-def any_open(mailbox: Mailbox) -> bool:
+def any_open(fields: Mapping[str, FieldValue]) -> bool:
     """Tell whether a door may let somebody in: only False is closed, ``null`` is not (`migadu-behaviour.md` 1.3)."""
-    return any(value is not False for value in doors_of(mailbox).values())
+    return any(value is not False for value in doors_of(fields).values())
 
 
 def _as_read(name: str, value: FieldValue) -> FieldValue:

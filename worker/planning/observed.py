@@ -3,12 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from worker.mail import Alias, FieldValue, Mailbox
+from worker.mail import Address, Alias, FieldValue, Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLogin:
+    """What only we know of an identity with a login of its own that we closed."""
+
+    sealed: bool = False
+    """We confirmed a block: its password is random and known to nobody."""
+    former_doors: Mapping[str, FieldValue] = field(default_factory=dict)
+    """Its doors as they were before we closed them; empty while we hold none closed."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is anything to give back."""
+        return self.sealed or bool(self.former_doors)
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedPerson:
-    """A person's mailbox as found, and what only we know of it."""
+    """A person's mailbox as found, what stands at their other addresses, and what only we know of it."""
 
     mailbox: Mailbox | None
     ours: bool = True
@@ -17,6 +32,18 @@ class ObservedPerson:
     """We confirmed a block: the password is random and known to nobody. Cannot be read back from the host."""
     former_doors: Mapping[str, FieldValue] = field(default_factory=dict)
     """The doors as they were before we closed them; empty while we hold none closed."""
+    former_autoreply: Mapping[str, FieldValue] = field(default_factory=dict)
+    """The autoreply as it was before a stage wrote its own; empty while none of ours is there."""
+    logins: Mapping[Address, ClosedLogin] = field(default_factory=dict)
+    """The identities that we closed."""
+    forwards_to: Address | None = None
+    """Where the forwarding leads that we made; those of the person's own are none of our business."""
+    aliases: frozenset[Alias] = frozenset()
+    """The aliases that stand at addresses of this person."""
+    our_aliases: frozenset[Address] = frozenset()
+    """Those of them that we made."""
+    held: frozenset[Address] = frozenset()
+    """The addresses that are promised to this person."""
 
 
 @dataclass(frozen=True, slots=True)

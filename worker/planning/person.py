@@ -1,4 +1,4 @@
-"""Planning for a person: one mailbox with its identities.
+"""Planning for a person: one mailbox with its identities, and the aliases at their addresses.
 
 The order is revocation first, then gains, then losses, so that a job that stops half-way has kept the wrong people out
 and has not yet taken anything away.
@@ -8,18 +8,27 @@ from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from worker.mail import DOORS, Address, FieldValue, Mailbox
-from worker.planning.fields import RECOVERY, any_open, differing, doors_of
+from worker.planning.autoreply import AUTOREPLY, autoreply_steps, is_ours
+from worker.planning.closing import closing, credential_note, managed_doors, must_reopen, reopening
+from worker.planning.effect import apply_steps
+from worker.planning.fields import RECOVERY, differing
+from worker.planning.handover import (
+    alias_in_the_way,
+    confirmation_needed,
+    foreign_aliases,
+    forwarding_steps,
+    hand_over_steps,
+    own_alias_steps,
+    unconfirmed,
+)
 from worker.planning.observed import ObservedPerson
 from worker.planning.plan import Plan
 from worker.planning.step import RANDOM_PASSWORD, Brake, Operation, Step
+from worker.policy.handover import both
 from worker.policy.state import Access, Credential, Missing, NoMailbox, PersonState, Untouched, WantedMailbox
 
 PERSONAL_ADDRESS = "(personal address)"
 """Stands in a plan where the executor puts ``recovery_of``; the address itself is never part of a plan."""
-
-NEW_PASSWORD_NEEDED = "the password was replaced when the mailbox was blocked: set a new one"  # noqa: S105 - a sentence
-
-_CLOSED: Mapping[str, FieldValue] = dict.fromkeys(DOORS, False)
 
 
 def plan_person(desired: PersonState, observed: ObservedPerson) -> Plan:
@@ -48,24 +57,49 @@ def recovery_of(desired: WantedMailbox) -> str | None:
 
 def _plan_known(desired: NoMailbox | WantedMailbox, observed: ObservedPerson) -> Plan:
     mailbox = observed.mailbox
-    if mailbox is None:
-        return Plan(tuple(_creation(desired)) if isinstance(desired, WantedMailbox) and desired.create else ())
-    if not observed.ours:
+    if mailbox is not None and not observed.ours:
         return Plan(note=f"{mailbox.address} is not ours: it was neither made nor adopted here, so nothing is changed")
     if isinstance(desired, NoMailbox):
-        return Plan((_deletion(mailbox),))
-    return Plan(tuple(_change(desired, mailbox, observed)), _note(desired, observed))
+        return _without_mailbox(desired, observed)
+    if mailbox is not None:
+        return _with_mailbox(desired, mailbox, observed)
+    if not desired.create:
+        return Plan()
+    unfinished = both(desired.unexpressed, foreign_aliases(desired.aliases, observed))
+    return Plan(tuple(_creation(desired, observed)), unfinished=unfinished)
 
 
-def _creation(desired: WantedMailbox) -> Iterator[Step]:
+def _without_mailbox(desired: NoMailbox, observed: ObservedPerson) -> Plan:
+    deletion = () if observed.mailbox is None else (_deletion(observed.mailbox),)
+    unfinished = both(desired.unexpressed, foreign_aliases(desired.aliases, observed))
+    return Plan((*deletion, *hand_over_steps(desired, observed)), unfinished=unfinished)
+
+
+def _with_mailbox(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> Plan:
+    unfinished = both(desired.unexpressed, foreign_aliases(desired.aliases, observed))
+    waits_for = unconfirmed(desired, mailbox)
+    if waits_for is not None:
+        unfinished = both(unfinished, confirmation_needed(mailbox.address, waits_for))
+    return Plan(
+        tuple(_change(desired, mailbox, observed)),
+        note=credential_note(desired, mailbox, observed),
+        unfinished=unfinished,
+        look_again=waits_for is not None,
+    )
+
+
+def _creation(desired: WantedMailbox, observed: ObservedPerson) -> Iterator[Step]:
+    first = [*alias_in_the_way(desired.address, observed), _new_mailbox(desired)]
+    yield from first
+    # Made with its doors as the policy has them, then closed where need be: so the way back knows which there were.
+    made = apply_steps(first, observed)
+    if made.mailbox is not None:
+        yield from _change(desired, made.mailbox, made)
+
+
+def _new_mailbox(desired: WantedMailbox) -> Step:
     after: dict[str, FieldValue] = {"name": desired.name, **_shown(desired.fields), **_first_password(desired)}
-    yield Step(Operation.CREATE_MAILBOX, desired.address, before={}, after=after)
-    if desired.access is not Access.OPEN:
-        # Made with its doors as the policy has them, then closed: so the way back knows which doors there were.
-        found = {door: after.get(door) for door in DOORS}
-        yield _closing(desired, desired.address, found)
-    for identity in sorted(desired.identities - {desired.address}):
-        yield _new_identity(identity, desired.address, desired.name)
+    return Step(Operation.CREATE_MAILBOX, desired.address, before={}, after=after)
 
 
 def _first_password(desired: WantedMailbox) -> dict[str, FieldValue]:
@@ -82,51 +116,20 @@ def _deletion(mailbox: Mailbox) -> Step:
 
 
 def _change(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> Iterator[Step]:
-    if _must_close(desired.access, mailbox, observed):
-        yield _closing(desired, mailbox.address, doors_of(mailbox))
-    if _must_reopen(desired, observed):
-        yield _reopening(desired, mailbox, observed)
+    yield from closing(desired, mailbox, observed)
+    yield from reopening(desired, mailbox, observed)
     yield from _update(desired, mailbox, observed)
-    yield from _identities(desired, mailbox)
-
-
-def _must_close(access: Access, mailbox: Mailbox, observed: ObservedPerson) -> bool:
-    match access:
-        case Access.OPEN:
-            return False
-        case Access.SUSPENDED:
-            return any_open(mailbox)
-        case Access.BLOCKED:
-            return any_open(mailbox) or not observed.sealed
-        case _:
-            assert_never(access)
-
-
-def _closing(desired: WantedMailbox, target: Address, found: Mapping[str, FieldValue]) -> Step:
-    if desired.access is Access.SUSPENDED:
-        return Step(Operation.SUSPEND_MAILBOX, target, before=found, after=_CLOSED)
-    after: dict[str, FieldValue] = {**_CLOSED, "password": RANDOM_PASSWORD}
-    brake = Brake.IMMEDIATE if desired.immediate else Brake.BLOCK
-    return Step(Operation.BLOCK_MAILBOX, target, before=found, after=after, brake=brake)
-
-
-def _must_reopen(desired: WantedMailbox, observed: ObservedPerson) -> bool:
-    return desired.access is Access.OPEN and (observed.sealed or bool(observed.former_doors))
-
-
-def _reopening(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> Step:
-    after = {door: observed.former_doors.get(door) is not False for door in DOORS} | _managed_doors(desired)
-    return Step(Operation.REOPEN_MAILBOX, mailbox.address, before=doors_of(mailbox), after=after)
-
-
-def _note(desired: WantedMailbox, observed: ObservedPerson) -> str | None:
-    return NEW_PASSWORD_NEEDED if observed.sealed and _must_reopen(desired, observed) else None
+    yield from autoreply_steps(desired, mailbox, observed)
+    yield from _identities(desired, mailbox, observed)
+    yield from own_alias_steps(desired, mailbox.address, observed)
+    yield from forwarding_steps(desired, mailbox, observed)
 
 
 def _update(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> Iterator[Step]:
-    wanted = {name: value for name, value in desired.fields.items() if name not in DOORS and name != RECOVERY}
-    if desired.access is Access.OPEN and not _must_reopen(desired, observed):
-        wanted |= _managed_doors(desired)
+    others = (*DOORS, RECOVERY, *(AUTOREPLY if is_ours(desired, observed) else ()))
+    wanted = {name: value for name, value in desired.fields.items() if name not in others}
+    if desired.access is Access.OPEN and not must_reopen(desired, observed):
+        wanted |= managed_doors(desired)
     changed = differing(wanted, mailbox.fields)
     before: dict[str, FieldValue] = {name: mailbox.fields.get(name) for name in changed}
     after = {name: wanted[name] for name in changed}
@@ -136,10 +139,11 @@ def _update(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) 
         yield Step(Operation.UPDATE_MAILBOX, mailbox.address, before, after)
 
 
-def _identities(desired: WantedMailbox, mailbox: Mailbox) -> Iterator[Step]:
+def _identities(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> Iterator[Step]:
     found = {identity.address: identity for identity in mailbox.identities}
     wanted = desired.identities - {mailbox.address}
     for new in sorted(wanted - found.keys()):
+        yield from alias_in_the_way(new, observed)
         yield _new_identity(new, mailbox.address, desired.name)
     for known in sorted(wanted & found.keys()):
         before, after = {"name": found[known].name}, {"name": desired.name}
@@ -151,10 +155,6 @@ def _new_identity(new: Address, mailbox: Address, name: str) -> Step:
     # "none" receives, and sends through the mailbox's own login: a login of its own would outlive a suspension.
     after: dict[str, FieldValue] = {"name": name, "password_use": "none"}
     return Step(Operation.CREATE_IDENTITY, new, before={}, after=after, mailbox=mailbox)
-
-
-def _managed_doors(desired: WantedMailbox) -> dict[str, bool]:
-    return {door: value for door in DOORS if isinstance(value := desired.fields.get(door), bool)}
 
 
 def _shown(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:

@@ -13,11 +13,15 @@ class Plan:
     steps: tuple[Step, ...] = ()
     note: str | None = None
     """A sentence for the person who reads the job, where the outcome needs one ("a new password must be set")."""
+    unfinished: str | None = None
+    """What the steps cannot bring about: once they are made, the job is held with this sentence."""
+    look_again: bool = False
+    """What is unfinished may come about at the host without us, so it is looked at again by itself."""
 
     @property
     def cost(self) -> int:
         """The number of writing calls the plan makes."""
-        return len(self.steps)
+        return sum(step.is_call for step in self.steps)
 
     @property
     def hash(self) -> str:

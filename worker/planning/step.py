@@ -24,12 +24,25 @@ class Operation(StrEnum):
     REOPEN_MAILBOX = "reopen-mailbox"
     """Give the doors back that were closed; after a block the password stays unknown to everyone."""
     DELETE_MAILBOX = "delete-mailbox"
+    SET_AUTOREPLY = "set-autoreply"
+    """Write a stage's autoreply; the person's own is kept for the way back."""
+    END_AUTOREPLY = "end-autoreply"
+    """Give the person's own autoreply back."""
+    CREATE_FORWARDING = "create-forwarding"
+    DELETE_FORWARDING = "delete-forwarding"
     CREATE_IDENTITY = "create-identity"
     UPDATE_IDENTITY = "update-identity"
+    BLOCK_IDENTITY = "block-identity"
+    """Close the doors of an identity with a password of its own, and set a random one."""
+    SUSPEND_IDENTITY = "suspend-identity"
+    """Close the doors of an identity that signs in, and nothing else."""
+    REOPEN_IDENTITY = "reopen-identity"
     DELETE_IDENTITY = "delete-identity"
     CREATE_ALIAS = "create-alias"
     UPDATE_ALIAS = "update-alias"
     DELETE_ALIAS = "delete-alias"
+    RELEASE_ADDRESS = "release-address"
+    """Give an address up in our own ledger: the one step that is no call."""
 
 
 class Brake(StrEnum):
@@ -53,12 +66,17 @@ class Step:
 
     operation: Operation
     target: Address
-    """The object's own address."""
+    """The object's own address; of a forwarding, where it leads."""
     before: StepFields
     after: StepFields
     mailbox: Address | None = None
-    """For identities: the mailbox they belong to."""
+    """For identities and forwardings: the mailbox they belong to."""
     brake: Brake | None = None
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the mail host is told."""
+        return self.operation is not Operation.RELEASE_ADDRESS
 
     def hash(self) -> str:
         """Return a stable hash of what this step does, whatever was there before."""

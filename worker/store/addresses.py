@@ -19,6 +19,8 @@ class Role(StrEnum):
 
     PRIMARY = "primary"
     IDENTITY = "identity"
+    ALIAS = "alias"
+    """A person's own, which names their mailbox."""
     SHARED = "shared"
     FOREIGN = "foreign"
 
@@ -66,6 +68,27 @@ def of_person(session: Session, person_id: int) -> list[AddressRow]:
         .order_by(AddressRow.id),
     )
     return sorted(rows, key=lambda row: row.role != Role.PRIMARY)
+
+
+def rows_held(session: Session, wanted: Iterable[Address]) -> list[AddressRow]:
+    """Return who holds these addresses now, as far as somebody does."""
+    held_now = AddressRow.held_to.is_(None)
+    return list(session.scalars(select(AddressRow).where(AddressRow.address.in_(sorted(wanted)), held_now)))
+
+
+def former_primaries(session: Session, person_id: int) -> list[Address]:
+    """Return the primary addresses that were made for a person and given up since, the newest first."""
+    rows = session.scalars(
+        select(AddressRow.address)
+        .where(
+            AddressRow.person_id == person_id,
+            AddressRow.role == Role.PRIMARY,
+            AddressRow.held_to.is_not(None),
+            AddressRow.job_id.is_not(None),
+        )
+        .order_by(AddressRow.held_to.desc(), AddressRow.id.desc()),
+    )
+    return [Address(row) for row in rows]
 
 
 def primaries(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:

@@ -171,6 +171,21 @@ def requeue_held(session: Session, reason: str, now: datetime) -> int:
     return len(rows)
 
 
+def look_again(session: Session, now: datetime) -> int:
+    """Have held jobs run that were to be looked at again by now. Returns how many.
+
+    Such a job was given an instant to come after the one at which it was held; no other held job has one.
+    """
+    rows = session.scalars(
+        select(JobRow)
+        .where(JobRow.state == JobState.HELD, JobRow.run_at > JobRow.updated_at, JobRow.run_at <= now)
+        .with_for_update(skip_locked=True),
+    ).all()
+    for row in rows:
+        requeue(row, now)
+    return len(rows)
+
+
 def dismiss(row: JobRow, now: datetime, reason: str) -> None:
     """End a job without its outcome. Raises IllegalMove for a job that is running or over."""
     row.state = move(JOB_MOVES, row.state, JobState.DISMISSED)

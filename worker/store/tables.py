@@ -202,7 +202,7 @@ class AddressRow(Base):
     address: Mapped[str] = mapped_column(String(254))
     domain: Mapped[str] = mapped_column(String(253))
     role: Mapped[str] = mapped_column(String(16))
-    """primary, identity, shared, foreign."""
+    """primary, identity, alias, shared, foreign."""
     provenance: Mapped[str] = mapped_column(String(16))
     """reserved (not made yet), created, adopted, foreign."""
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
@@ -213,9 +213,14 @@ class AddressRow(Base):
     exists_since: Mapped[datetime | None]
     """When the mail host last confirmed that it came to exist; None while it does not."""
     blocked_at: Mapped[datetime | None]
-    """When our block was confirmed and the password became random; None once reopened."""
-    former_doors: Mapped[dict[str, Any] | None]
-    """The doors before we closed them, for the way back."""
+    """When our block was confirmed and the password became random; None once reopened. Stays when what was blocked is
+    deleted, because the later stages count from it, until it is made anew."""
+    former_fields: Mapped[dict[str, Any] | None]
+    """For the way back: the doors before we closed them, the autoreply before a stage wrote its own."""
+    forwards_to: Mapped[str | None] = mapped_column(String(254))
+    """Of a mailbox: where the forwarding leads that we made."""
+    alias_to: Mapped[str | None] = mapped_column(String(254))
+    """Of a person's address: what the alias names that we made there; None while none of ours stands there."""
 
     __table_args__ = (
         # One namespace per domain for mailboxes, identities and aliases (migadu-behaviour.md 2, "Namespaces").

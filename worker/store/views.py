@@ -15,10 +15,14 @@ def person_view(session: Session, person_id: int, precedence: Mapping[str, int])
     """Return a person as the roster reads them and as the ledger holds them."""
     rows = addresses.of_person(session, person_id)
     primary = next((row for row in rows if row.role == Role.PRIMARY), None)
+    aliases = frozenset(Address(row.address) for row in rows if row.role == Role.ALIAS)
     return PersonView(
         profile=profile(people.load(session, person_id), precedence),
         address=Address(primary.address) if primary else None,
         identities=frozenset(Address(row.address) for row in rows if row.role == Role.IDENTITY),
+        aliases=aliases,
+        received=frozenset(Address(row.address) for row in rows if row.job_id is not None),
+        redirected=frozenset(Address(row.address) for row in rows if row.alias_to) - aliases,
         mailbox_exists=primary is not None and primary.exists_since is not None,
         blocked_at=primary.blocked_at if primary else None,
     )

@@ -1,0 +1,135 @@
+"""Sight: what a person's lane sees at the mail host, and the same joined with what the ledger knows.
+
+A mailbox is one call. Its forwardings and the person's aliases are asked for only where something is wanted of them or
+was made by us: most people have none, and calls are the scarce thing.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from worker.execution.calls import ON_FORWARDINGS
+from worker.execution.perform import Run
+from worker.mail import DOORS, Address, Alias, FieldValue, Forwarding, Identity, Mailbox, domain_of
+from worker.migadu import NotFound, alias_at, aliases_of, forwardings_of
+from worker.planning.observed import ClosedLogin, ObservedPerson
+from worker.planning.step import Operation, Step
+from worker.store import addresses
+from worker.store.addresses import Role
+from worker.store.database import Session
+from worker.store.tables import AddressRow
+
+_ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
+_ON_IDENTITIES = (
+    Operation.CREATE_IDENTITY,
+    Operation.UPDATE_IDENTITY,
+    Operation.DELETE_IDENTITY,
+    Operation.BLOCK_IDENTITY,
+    Operation.SUSPEND_IDENTITY,
+    Operation.REOPEN_IDENTITY,
+)
+_AUTOREPLY_ENDS, _AUTOREPLY_IS_ON = "autorespond_expires_on", "autorespond_active"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was found at the host."""
+
+    mailbox: Mailbox | None
+    """With all its forwardings, if these were looked for."""
+    aliases: dict[Address, Alias] = field(default_factory=dict)
+    looked_at: frozenset[Address] = frozenset()
+    """Where aliases were looked for."""
+    forwardings_known: bool = False
+    seen_free_at: datetime | None = None
+    """When what was not found was found missing."""
+
+    def place_of(self, step: Step) -> Mailbox | Identity | Alias | Forwarding | None:
+        """Return what stands in the place of a step; None where nothing does."""
+        if step.operation in _ON_ALIASES:
+            return self.aliases.get(step.target)
+        if self.mailbox is None:
+            return None
+        if step.operation in _ON_IDENTITIES:
+            return next((each for each in self.mailbox.identities if each.address == step.target), None)
+        if step.operation in ON_FORWARDINGS:
+            return next((each for each in self.mailbox.forwardings if each.address == step.target), None)
+        return self.mailbox
+
+
+def aliases_standing(run: Run, places: frozenset[Address]) -> dict[Address, Alias]:
+    """Return the aliases that stand at these addresses: one call for one address, else one for each domain."""
+    if len(places) == 1:
+        (place,) = places
+        try:
+            return {place: run.client.show(alias_at(place))}
+        except NotFound:
+            return {}
+    found = (alias for domain in sorted({*map(domain_of, places)}) for alias in run.client.index(aliases_of(domain)))
+    return {alias.address: alias for alias in found if alias.address in places}
+
+
+def forwardings_in(run: Run, mailbox: Address) -> frozenset[Forwarding]:
+    """Return a mailbox's forwardings: what it shows of them itself may lack some (`migadu-behaviour.md` 1.3)."""
+    return frozenset(run.client.index(forwardings_of(mailbox)))
+
+
+def correct_ledger(session: Session, person_id: int, sight: Sight) -> None:
+    """Forget what the ledger holds for there and the host does not show: it was deleted behind our back."""
+    for row in addresses.of_person(session, person_id):
+        address = Address(row.address)
+        if row.role == Role.PRIMARY:
+            _correct_primary(row, sight)
+        if row.alias_to and address in sight.looked_at and address not in sight.aliases:
+            row.alias_to = None
+            if row.role == Role.ALIAS:
+                row.exists_since = None
+
+
+def observed_person(session: Session, person_id: int, sight: Sight, *, ours: bool, today: date) -> ObservedPerson:
+    """Join what was seen with what the ledger knows of a person."""
+    rows = addresses.of_person(session, person_id)
+    primary = next((row for row in rows if row.role == Role.PRIMARY), None)
+    former = (primary.former_fields if primary else None) or {}
+    return ObservedPerson(
+        mailbox=sight.mailbox,
+        ours=ours,
+        sealed=primary is not None and primary.blocked_at is not None,
+        former_doors=_doors(former),
+        former_autoreply=_autoreply(former, today),
+        logins=_logins(session, sight.mailbox),
+        forwards_to=Address(primary.forwards_to) if primary and primary.forwards_to else None,
+        aliases=frozenset(sight.aliases.values()),
+        our_aliases=frozenset(Address(row.address) for row in rows if row.alias_to),
+        held=frozenset(Address(row.address) for row in rows),
+    )
+
+
+def _correct_primary(row: AddressRow, sight: Sight) -> None:
+    if sight.mailbox is None:
+        row.exists_since = None
+    elif sight.forwardings_known and row.forwards_to not in {each.address for each in sight.mailbox.forwardings}:
+        row.forwards_to = None
+
+
+def _logins(session: Session, mailbox: Mailbox | None) -> dict[Address, ClosedLogin]:
+    if mailbox is None or not mailbox.identities:
+        return {}
+    rows = addresses.rows_held(session, [identity.address for identity in mailbox.identities])
+    return {
+        Address(row.address): ClosedLogin(sealed=row.blocked_at is not None, former_doors=_doors(row.former_fields))
+        for row in rows
+        if row.blocked_at is not None or row.former_fields
+    }
+
+
+def _doors(former: dict[str, FieldValue] | None) -> dict[str, FieldValue]:
+    return {name: was for name, was in (former or {}).items() if name in DOORS}
+
+
+def _autoreply(former: dict[str, FieldValue], today: date) -> dict[str, FieldValue]:
+    """Return the autoreply to give back. One that has ended meanwhile is off: the host takes no date of the past."""
+    kept = {name: was for name, was in former.items() if name not in DOORS}
+    ends = kept.get(_AUTOREPLY_ENDS)
+    if isinstance(ends, str) and ends <= today.isoformat():
+        kept = {name: was for name, was in kept.items() if name != _AUTOREPLY_ENDS} | {_AUTOREPLY_IS_ON: False}
+    return kept
