@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from worker.mail import FieldValue
 from worker.policy.document import AutoreplySection, Policy
+from worker.policy.filled import filled
 from worker.policy.state import WantedMailbox
 from worker.policy.view import PersonView
 
@@ -12,13 +13,13 @@ from worker.policy.view import PersonView
 def with_autoreply(mailbox: WantedMailbox, view: PersonView, policy: Policy) -> WantedMailbox:
     """Return a leaver's mailbox with the policy's autoreply switched on, without an end."""
     text = policy.leaving.autoreply
-    return mailbox if text is None else replace(mailbox, autoreply=_fields(text, view))
+    return mailbox if text is None else replace(mailbox, autoreply=_fields(text, view, policy))
 
 
-def _fields(text: AutoreplySection, view: PersonView) -> Mapping[str, FieldValue]:  # noqa: ARG001
+def _fields(text: AutoreplySection, view: PersonView, policy: Policy) -> Mapping[str, FieldValue]:
     return {
         "autorespond_active": True,
-        "autorespond_subject": text.subject,
-        "autorespond_body": text.body,
+        "autorespond_subject": filled(text.subject, view, policy),
+        "autorespond_body": filled(text.body, view, policy),
         "autorespond_expires_on": None,
     }

@@ -45,6 +45,12 @@ def _some_time(offset: Offset) -> Offset:
     return offset
 
 
+def _some_text(text: Text) -> Text:
+    if not text.text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
 _OFFSET_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9]+[dh]$", "examples": ["30d", "12h"]})
 OffsetText = Annotated[Offset, PlainValidator(parse_offset), PlainSerializer(str), _OFFSET_SCHEMA]
 AddressPattern = Annotated[
@@ -166,8 +172,10 @@ class Stage(Section):
 class AutoreplySection(Section):
     """What correspondents of somebody who left are answered."""
 
-    subject: str = Field(min_length=1, description="The subject of the answer.")
-    body: str = Field(min_length=1, description="Its text.")
+    subject: Annotated[TextWithVariables, AfterValidator(_some_text)] = Field(
+        description="The subject of the answer; it knows the variables of the texts under [mailbox]."
+    )
+    body: Annotated[TextWithVariables, AfterValidator(_some_text)] = Field(description="Its text, likewise.")
 
 
 class LeavingSection(Section):
