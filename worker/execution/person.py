@@ -164,7 +164,7 @@ def _without_address(run: Run, known: _Known) -> Outcome:
 def _look(run: Run, known: _Known) -> Sight:
     """See what the host holds of a person: the mailbox, and the rest where something is wanted of it or may be ours."""
     began_at = run.now
-    read_at, mailbox = _mailbox(run, known)
+    read_at, mailbox = _mailbox(run, known, began_at)
     places = known.alias_places
     forwardings_wanted = mailbox is not None and known.forwards
     if mailbox is not None and known.forwards:
@@ -178,7 +178,7 @@ def _look(run: Run, known: _Known) -> Sight:
     )
 
 
-def _mailbox(run: Run, known: _Known) -> tuple[datetime | None, Mailbox | None]:
+def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, Mailbox | None]:
     """Read the mailbox, unless the domain was read a moment ago (then: when) and nothing of ours can be there yet."""
     assert known.primary is not None
     read_at = known.domain_read_at
