@@ -181,6 +181,11 @@ class Office:
         domain = {"name": "example.org", "mailboxes": shown, "aliases": aliases, "rewrites": []}
         self._control.post("/_sandbox/seed", json={"domains": [domain]}).raise_for_status()
 
+    def seed_domains(self, *names: str) -> None:
+        """Load the host with these domains, all of them empty."""
+        domains = [{"name": name, "mailboxes": [], "aliases": [], "rewrites": []} for name in names]
+        self._control.post("/_sandbox/seed", json={"domains": domains}).raise_for_status()
+
     def host(self, method: str, path: str, **body: Any) -> httpx.Response:
         """Make a call as an administrator would, beside us."""
         with httpx.Client(auth=(USER, KEY)) as client:
@@ -199,15 +204,15 @@ class Office:
         self._control.post("/_sandbox/seed", json=state).raise_for_status()
         self.url = sandbox.api_url
 
-    def mailboxes(self) -> dict[str, dict[str, Any]]:
+    def mailboxes(self, domain: str = "example.org") -> dict[str, dict[str, Any]]:
         """Return the host's mailboxes by local part."""
-        return {box["local_part"]: box for box in self._domain()["mailboxes"]}
+        return {box["local_part"]: box for box in self._domain(domain)["mailboxes"]}
 
-    def aliases(self) -> dict[str, set[str]]:
+    def aliases(self, domain: str = "example.org") -> dict[str, set[str]]:
         """Return the host's aliases: local part to the local parts of its destinations."""
         return {
             alias["local_part"]: {each.partition("@")[0] for each in alias["destinations"]}
-            for alias in self._domain()["aliases"]
+            for alias in self._domain(domain)["aliases"]
         }
 
     def identities(self, local_part: str) -> set[str]:
@@ -232,8 +237,9 @@ class Office:
         }
         return {"mailboxes": boxes, "aliases": self.aliases()}
 
-    def _domain(self) -> dict[str, Any]:
-        return self._control.get("/_sandbox/state").json()["domains"][0]
+    def _domain(self, name: str = "example.org") -> dict[str, Any]:
+        domains = self._control.get("/_sandbox/state").json()["domains"]
+        return next(domain for domain in domains if domain["name"] == name)
 
     def calls(self, *methods: str) -> list[tuple[str, str]]:
         """Return the calls that the host saw as (method, path below the domain)."""

@@ -23,6 +23,7 @@ _LEFT_ALONE = {
     Closing.THROTTLED: "nothing to mend: a worker probes it then, and all go on once it is served",
     Closing.ACCOUNT: f"{_CREDENTIALS}, then restart the workers: they try at once",
 }
+_UNKNOWN_DOMAIN = "correct [organisation].domain or [[domains]], or add it at the host"
 _NOT_ACTIVE = "another version is active until a worker starts again"
 
 
@@ -123,7 +124,7 @@ def _policy(deployment: Deployment) -> str:
         return f"there is no {path} here, and policy {active[0][:12]} is active"
     policy, _ = read_policy(path)
     newer = active is not None and active[0] != policy.hash
-    return f"{path} is valid, for {policy.organisation.domain}" + (f"; {_NOT_ACTIVE}" if newer else "")
+    return f"{path} is valid, for {', '.join(policy.mail_domains)}" + (f"; {_NOT_ACTIVE}" if newer else "")
 
 
 def _sources(deployment: Deployment) -> str:
@@ -133,7 +134,7 @@ def _sources(deployment: Deployment) -> str:
 
 
 def _mail_host(deployment: Deployment) -> Iterator[Finding]:
-    """Ask for the mailboxes of the policy's domain: one call that proves address, credentials and domain."""
+    """Ask for the mailboxes of the policy's domains: the first call proves address and credentials, too."""
     url = deployment.settings.migadu_url
     try:
         deployment.require_credentials()
@@ -141,11 +142,7 @@ def _mail_host(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("mail host", ok=False, said=str(error), mend=_CREDENTIALS)
         return
     try:
-        domain = _domain(deployment)
-        number = count_mailboxes(deployment.execution, domain)
-    except UnknownMailDomain as error:
-        yield Finding("mail host", ok=True, said=f"{url} accepts the credentials")
-        yield Finding("domain", ok=False, said=str(error), mend="correct [organisation].domain, or add it at the host")
+        domains = [_domain(deployment, domain) for domain in _domains(deployment)]
     except AccountRefused as error:
         yield Finding("mail host", ok=False, said=sentence(error), mend=_CREDENTIALS)
     except GateClosed as error:
@@ -156,14 +153,21 @@ def _mail_host(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("mail host", ok=False, said=sentence(error), mend="check MAILROSTER_MIGADU_URL, or try later")
     else:
         yield Finding("mail host", ok=True, said=f"{url} accepts the credentials")
-        yield Finding("domain", ok=True, said=f"{domain}, {number} mailboxes")
+        yield from domains
 
 
-def _domain(deployment: Deployment) -> str:
-    """Return the domain of the configured policy, or of the active one where there is no file here."""
+def _domain(deployment: Deployment, domain: str) -> Finding:
+    try:
+        return Finding("domain", ok=True, said=f"{domain}, {count_mailboxes(deployment.execution, domain)} mailboxes")
+    except UnknownMailDomain as error:
+        return Finding("domain", ok=False, said=str(error), mend=_UNKNOWN_DOMAIN)
+
+
+def _domains(deployment: Deployment) -> tuple[str, ...]:
+    """Return the domains of the configured policy, or of the active one where there is no file here."""
     if not deployment.settings.policy.exists() and (active := _active(deployment)) is not None:
-        return load_policy(active[1]).organisation.domain
-    return read_policy(deployment.settings.policy)[0].organisation.domain
+        return load_policy(active[1]).mail_domains
+    return read_policy(deployment.settings.policy)[0].mail_domains
 
 
 def _active(deployment: Deployment) -> tuple[str, str] | None:

@@ -34,7 +34,7 @@ def run_up(settings: Settings) -> None:
         with _worker(deployment):
             say(f"database   {without_password(settings.database_url)}")
             say(f"mail host  {settings.migadu_url}{' (dry run: nothing is written there)' if settings.dry_run else ''}")
-            say(f"policy     {settings.policy} for {policy.organisation.domain}")
+            say(f"policy     {settings.policy} for {', '.join(policy.mail_domains)}")
             serve(app, *settings.listen, announce=lambda url: say(f"listening  {url}"))
 
 

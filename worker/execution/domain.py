@@ -18,7 +18,10 @@ def run_domain(run: Run) -> Outcome:
     try:
         found, foreign = read_domain(run, domain)
     except NotFound:
-        return Held(f"the mail host has no domain {domain}: add it there, or mend organisation.domain in the policy")
+        return Held(
+            f"the mail host has no domain {domain}: add it there, "
+            "or mend organisation.domain or [[domains]] in the policy"
+        )
     return Done(f"{len(found)} addresses read, {foreign} of them neither ours nor known before")
 
 

@@ -1,5 +1,6 @@
 """A look at a domain as the mail host shows it now, for whoever only wants to know. Two calls, and never a write."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worker.execution.context import Execution
@@ -22,7 +23,7 @@ class WriteRefused(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a domain holds."""
+    """What a domain holds, or several."""
 
     mailboxes: dict[Address, Mailbox]
     aliases: dict[Address, Alias]
@@ -45,6 +46,16 @@ def look_at(execution: Execution, domain: str) -> Seen:
     except NotFound as error:
         raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
     return Seen({each.address: each for each in mailboxes}, {each.address: each for each in aliases})
+
+
+def seen_together(looks: Iterable[Seen]) -> Seen:
+    """Join what several domains hold."""
+    mailboxes: dict[Address, Mailbox] = {}
+    aliases: dict[Address, Alias] = {}
+    for seen in looks:
+        mailboxes |= seen.mailboxes
+        aliases |= seen.aliases
+    return Seen(mailboxes, aliases)
 
 
 def count_mailboxes(execution: Execution, domain: str) -> int:

@@ -29,6 +29,7 @@ from worker.policy import (
     WantedMailbox,
     candidates,
     desired,
+    home_of,
     load_policy,
 )
 from worker.store import addresses, jobs, pauses, people, steps
@@ -110,7 +111,7 @@ def _know(session: Session, run: Run) -> _Known | None:
         policy=policy,
         state=state,
         primary=next((row for row in rows if row.role == Role.PRIMARY), None),
-        domain_read_at=addresses.domain_read_at(session, policy.organisation.domain),
+        domain_read_at=addresses.domain_read_at(session, _domain(view, policy)),
         tried=any(
             row.operation == Operation.CREATE_MAILBOX and row.state in _TRIED
             for row in (*steps.of_job(session, run.lease.job_id), *steps.unsettled(session, run.lease.job_id))
@@ -130,6 +131,10 @@ def _alias_places(view: PersonView, policy: Policy, now: datetime) -> frozenset[
     states = [desired(replace(view, mailbox_exists=exists), policy, now).state.mailbox for exists in (True, False)]
     wanted = (state.aliases for state in states if isinstance(state, WantedMailbox | NoMailbox))
     return view.redirected | view.aliases.intersection(view.received) | frozenset[Address]().union(*wanted)
+
+
+def _domain(view: PersonView, policy: Policy) -> str:
+    return domain_of(view.address) if view.address else home_of(view.profile.facts, policy)
 
 
 def _blocked_by(session: Session, view: PersonView, policy: Policy) -> Address | None:
@@ -183,7 +188,7 @@ def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, M
     assert known.primary is not None
     read_at = known.domain_read_at
     never_made = known.primary.provenance == Provenance.RESERVED and known.primary.exists_since is None
-    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, now)
+    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, run.now)
     if fresh and never_made and not known.tried:
         return read_at, None
     try:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from worker.bell import SilentBell
 from worker.execution.context import Execution
-from worker.execution.look import CALLS_OF_A_LOOK, look_at
+from worker.execution.look import CALLS_OF_A_LOOK, look_at, seen_together
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
 from worker.execution.rehearsal import rehearsed
 from worker.intake import Intake, accept, apply_next
 from worker.intake.evaluate import evaluate
-from worker.mail import Address
+from worker.mail import Address, domain_of
 from worker.planning.cost import cost_s
 from worker.policy import load_policy
 from worker.store import addresses, events, jobs, people
@@ -74,21 +74,27 @@ def preview(execution: Execution, intake: Intake, question: Question, policy_tex
     if policy_text is None:
         policy_text = _active(execution)
     policy = load_policy(policy_text)
-    domain = policy.organisation.domain
-    seen = look_at(execution, domain)
+    seen = seen_together(look_at(execution, domain) for domain in policy.mail_domains)
     with rehearsed(execution.database) as database, database.read() as session:
         quiet = replace(intake, database=database, bell=SilentBell())
         now = execution.clock.now()
         store_policy(session, policy_text, policy.hash, now)
         activate(session, policy.hash, now)
-        known = addresses.domain_read_at(session, domain) is not None
-        addresses.forget_foreign(session, domain, seen.addresses, now)
+        known = frozenset(each for each in policy.mail_domains if addresses.domain_read_at(session, each) is not None)
+        for domain in policy.mail_domains:
+            addresses.forget_foreign(session, domain, seen.addresses, now)
+            addresses.set_domain_read(session, domain, now)
         addresses.note_foreign(session, seen.addresses, now)
-        addresses.set_domain_read(session, domain, now)
-        scene = Scene(session, quiet, policy, seen, now, domain_known=known)
+        scene = Scene(session, quiet, policy, seen, now, known)
         who, notes = _asked(scene, question)
         subjects = _plans(scene, *who)
-    return _costed(execution, subjects, notes, looks=0 if known else CALLS_OF_A_LOOK)
+    return _costed(execution, subjects, notes, looks=CALLS_OF_A_LOOK * len(_read_first(subjects, scene)))
+
+
+def _read_first(subjects: list[SubjectPlan], scene: Scene) -> set[str]:
+    """Return the domains that jobs to come read before anybody is given an address there."""
+    domains = {domain_of(each.address) for each in subjects if each.kind is SubjectKind.PERSON and each.address}
+    return domains - scene.known_domains
 
 
 def _active(execution: Execution) -> str:
@@ -166,7 +172,7 @@ def _plans(scene: Scene, person_ids: list[int], shared: set[Address]) -> list[Su
 
 def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:
     writes = sum(each.plan.cost for each in subjects if each.goes_ahead)
-    reads = sum(each.reads for each in subjects) + (looks if subjects else 0)
+    reads = sum(each.reads for each in subjects) + looks
     limit = execution.budget.limit
     # What is kept for revocations is not there for the others.
     per_window = (limit.calls - limit.reserve, limit.window.total_seconds()) if limit else None

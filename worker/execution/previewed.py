@@ -53,8 +53,8 @@ class Scene:
     policy: Policy
     seen: Seen
     now: datetime
-    domain_known: bool
-    """The domain had been read into the ledger before; else the first job to come reads it."""
+    known_domains: frozenset[str]
+    """The domains that had been read into the ledger before; of others the first job to come reads each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +144,16 @@ def _why_not(
     mailbox: Mailbox | None,
 ) -> str | None:
     """Return why a person's lane would plan nothing."""
-    state, domain = decision.state.mailbox, scene.policy.organisation.domain
+    state = decision.state.mailbox
     if isinstance(state, Missing):
         return _no_address(scene, view) or state.why
     if view.address is None or primary is None:
         return None
     if view.address in scene.policy.protected:
         return f"{view.address} is protected by the policy: it is never touched"
-    if domain_of(view.address) != domain:
-        return f"{view.address} is not an address of {domain}, which is all that was looked at"
+    if domain_of(view.address) not in scene.policy.mail_domains:
+        domains = " and ".join(scene.policy.mail_domains)
+        return f"{view.address} is not an address of {domains}, which is all that was looked at"
     if mailbox is None or addresses.is_ours(primary):
         return None
     return _not_ours(scene, view, primary)
@@ -233,4 +234,4 @@ def _reads_of_person(scene: Scene, person_id: int, primary: AddressRow | None) -
     if primary is None or jobs.outstanding(scene.session, subject) is None:
         return 0
     never_made = primary.provenance == Provenance.RESERVED
-    return 0 if never_made and not scene.domain_known else 1
+    return 0 if never_made and primary.domain not in scene.known_domains else 1

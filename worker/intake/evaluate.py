@@ -9,7 +9,7 @@ from itertools import chain
 
 from worker.intake.context import Intake
 from worker.intake.linking import note_identifiers
-from worker.mail import Address
+from worker.mail import Address, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import (
     Access,
@@ -28,8 +28,10 @@ from worker.policy import (
     desired,
     display_name,
     fits,
+    home_of,
     load_policy,
     needs_address,
+    needs_other_domain,
 )
 from worker.store import addresses, events, jobs, people, steps
 from worker.store.addresses import Reservation, Role
@@ -72,13 +74,14 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
         row.policy_hash, row.next_change_at = "", None
         return 0
     policy = load_policy(active[1])
+    view = _without_address_elsewhere(session, view, policy, now)
     view, unread_domain = _with_address(session, view, policy, now)
     decision = desired(view, policy, now)
     row.name = display_name(view.profile.facts, policy)
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
     if unread_domain:
-        return _read_domain_first(session, row, policy, now)
+        return _read_domain_first(session, row, unread_domain, now)
     if event_id is None and row.wanted_hash is None:
         event_id = events.latest_id(session, person_id)  # it was told before anything could be done about it
     cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now)
@@ -86,19 +89,36 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
 
 
-def _with_address(session: Session, view: PersonView, policy: Policy, now: datetime) -> tuple[PersonView, bool]:
-    """Hold an address for a person who needs one; tells if the domain's addresses must be read before."""
+def _without_address_elsewhere(session: Session, view: PersonView, policy: Policy, now: datetime) -> PersonView:
+    """Take back what was promised to a person in a domain where they should not be any more.
+
+    Only while none of it exists at the host and no call may be on its way that makes it exist: else the mailbox stays.
+    """
+    if not needs_other_domain(view, policy, now):
+        return view
+    person_id = int(view.profile.key)
+    rows = addresses.of_person(session, person_id)
+    if any(row.exists_since is not None for row in rows) or jobs.may_be_calling(session, person_id):
+        return view
+    for row in rows:
+        addresses.release(session, row, now)
+    return replace(view, address=None, identities=frozenset(), aliases=frozenset())
+
+
+def _with_address(session: Session, view: PersonView, policy: Policy, now: datetime) -> tuple[PersonView, str | None]:
+    """Hold an address for a person who needs one; tells the domain whose addresses must be read before."""
     if not needs_address(view, policy, now):
-        return view, False
-    if not _is_read(session, policy.organisation.domain):
-        return view, True
+        return view, None
+    domain = domain_of(view.address) if view.address else home_of(view.profile.facts, policy)
+    if not _is_read(session, domain):
+        return view, domain
     try:
-        found = _reserve(session, view, policy, now)
+        found = _reserve(session, view, policy, domain, now)
     except (NoUsableName, UnknownDomain):
-        return view, False  # the run says why, on the job
+        return view, None  # the run says why, on the job
     if found is None:
-        return view, False
-    return _holding(view, found, policy), False
+        return view, None
+    return _holding(view, found, policy), None
 
 
 def _holding(view: PersonView, found: Address, policy: Policy) -> PersonView:
@@ -109,7 +129,7 @@ def _holding(view: PersonView, found: Address, policy: Policy) -> PersonView:
     return replace(view, identities=view.identities | {found})
 
 
-def _reserve(session: Session, view: PersonView, policy: Policy, now: datetime) -> Address | None:
+def _reserve(session: Session, view: PersonView, policy: Policy, domain: str, now: datetime) -> Address | None:
     """Reserve an address. One that exists at the host is passed over, stops the search or is taken: so the policy."""
     facts, existing, joins = view.profile.facts, policy.joining.existing, view.address is None
     reservation = Reservation(
@@ -118,16 +138,16 @@ def _reserve(session: Session, view: PersonView, policy: Policy, now: datetime) 
         reuse_after=policy.naming.reuse_after.length,
         stop_at_foreign=joins and existing is not Existing.NEXT_NAME,
     )
-    found = addresses.reserve_first_free(session, _wanted(session, view, policy), reservation, now)
+    found = addresses.reserve_first_free(session, _wanted(session, view, policy, domain), reservation, now)
     if found is None and joins and existing is Existing.ADOPT and facts.get("workEmail"):
         return addresses.claim_foreign(session, next(candidates(facts, policy)), int(view.profile.key))
     return found
 
 
-def _wanted(session: Session, view: PersonView, policy: Policy) -> Iterator[Address]:
+def _wanted(session: Session, view: PersonView, policy: Policy, domain: str) -> Iterator[Address]:
     """Return the addresses a person may get; who comes back after giving theirs up gets the same again, if it fits."""
     facts = view.profile.facts
-    offered = candidates(facts, policy)
+    offered = candidates(facts, policy, domain)
     former = addresses.former_primaries(session, int(view.profile.key)) if view.address is None else ()
     return chain((address for address in former if fits({address}, facts, policy)), offered)
 
@@ -139,9 +159,9 @@ def _is_read(session: Session, domain: str) -> bool:
     return addresses.domain_read_at(session, domain) is not None
 
 
-def _read_domain_first(session: Session, row: PersonRow, policy: Policy, now: datetime) -> int:
+def _read_domain_first(session: Session, row: PersonRow, domain: str, now: datetime) -> int:
     row.wanted_hash, row.next_change_at = None, now + _LOOK_AGAIN
-    subject = Subject(SubjectKind.DOMAIN, policy.organisation.domain)
+    subject = Subject(SubjectKind.DOMAIN, domain)
     if jobs.outstanding(session, subject) is None:  # one reading serves everybody who waits for it
         jobs.refresh(session, subject, urgency=Urgency.JOINER, now=now)
     return 1

@@ -1,6 +1,6 @@
 """Planning for a shared address: one alias, whose whole list of destinations is written at once."""
 
-from worker.mail import Address, Alias
+from worker.mail import Address, Alias, domain_of
 from worker.planning.observed import ObservedShared
 from worker.planning.plan import Plan
 from worker.planning.step import Operation, Step, StepFields
@@ -15,14 +15,23 @@ def plan_shared(address: Address, desired: DesiredShared, observed: ObservedShar
     """
     alias = observed.alias
     if alias is None:
-        return Plan((_creation(address, desired.destinations),) if desired.destinations else ())
+        steps = (_creation(address, desired.destinations),) if desired.destinations else ()
+        return Plan(steps, _left_out(address, desired))
     if not observed.ours:
         return Plan(note=f"{alias.address} is not ours: it was neither made nor adopted here, so nothing is changed")
     if not desired.destinations:
         return Plan((Step(Operation.DELETE_ALIAS, alias.address, _listed(alias.destinations), after={}),))
     if desired.destinations == alias.destinations:
-        return Plan()
-    return Plan((_rewriting(alias, desired.destinations),))
+        return Plan(note=_left_out(address, desired))
+    return Plan((_rewriting(alias, desired.destinations),), _left_out(address, desired))
+
+
+def _left_out(address: Address, desired: DesiredShared) -> str | None:
+    if not desired.left_out:
+        return None
+    return f"members left out, because an alias of {domain_of(address)} reaches only mailboxes there: " + ", ".join(
+        sorted(desired.left_out)
+    )
 
 
 def _creation(address: Address, destinations: frozenset[Address]) -> Step:

@@ -4,12 +4,12 @@ Nothing here knows what is observed at a mail host, what a job is or what time i
 """
 
 from worker.policy.desired import desired
-from worker.policy.desired_person import needs_address
+from worker.policy.desired_person import needs_address, needs_other_domain
 from worker.policy.display import display_name
 from worker.policy.document import BrakeWindow, Existing, Policy, Renaming, StageAction
 from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
 from worker.policy.groups import groups_of
-from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits
+from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of
 from worker.policy.offset import Offset
 from worker.policy.schema import policy_schema
 from worker.policy.state import (
@@ -55,7 +55,9 @@ __all__ = [
     "display_name",
     "fits",
     "groups_of",
+    "home_of",
     "load_policy",
     "needs_address",
+    "needs_other_domain",
     "policy_schema",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from worker.mail import InvalidAddress, domain_of
+from worker.mail import Address, InvalidAddress, domain_of
 from worker.policy.document import Policy, StageAction
 from worker.policy.lines import Finding, KeyPath
 from worker.policy.parts import parts
@@ -26,6 +26,7 @@ def unavailable(document: Mapping[str, object]) -> Iterator[Finding]:
 
 def contradictions(policy: Policy) -> Iterator[Finding]:
     """Yield what contradicts itself in a policy whose keys are each well formed."""
+    yield from _domains(policy)
     yield from _protected(policy)
     yield from _groups(policy)
     yield from _stages(policy)
@@ -43,6 +44,20 @@ def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
             yield from _leaves(inner, (*path, index))
     else:
         yield path, value
+
+
+def _domains(policy: Policy) -> Iterator[Finding]:
+    seen: set[str] = set()
+    everyone_at: int | None = None
+    for index, section in enumerate(policy.domains):
+        if section.name in seen:
+            yield ("domains", index, "name"), f"{section.name} is listed already; join the two rules with any = [...]"
+        if everyone_at is not None:
+            reason = f"nobody is left for this rule: domains[{everyone_at}] takes everyone; move it to the end"
+            yield ("domains", index, "people"), reason
+        elif section.people.is_everyone:
+            everyone_at = index
+        seen.add(section.name)
 
 
 def _protected(policy: Policy) -> Iterator[Finding]:
@@ -63,7 +78,7 @@ def _groups(policy: Policy) -> Iterator[Finding]:
         full = policy.address_of(group.address)
         if full in seen:
             yield here, f"{group.address!r} is the address of another group already"
-        if full in _readable(policy, policy.naming.protected):
+        if full in _protected_addresses(policy):
             yield here, f"{group.address!r} is in naming.protected; take it out there first"
         seen.add(full)
         yield from _fallback(policy, index)
@@ -74,14 +89,20 @@ def _fallback(policy: Policy, index: int) -> Iterator[Finding]:
     if group.fallback is None:
         return
     reason = _not_ours(policy, group.fallback)
-    if not reason and policy.address_of(group.fallback) == policy.address_of(group.address):
-        reason = "a group cannot be its own fallback"
+    full = policy.address_of(group.address)
+    if not reason:
+        fallback = policy.address_of(group.fallback, domain_of(full))
+        if fallback == full:
+            reason = "a group cannot be its own fallback"
+        elif domain_of(fallback) != domain_of(full):
+            reason = f"{group.fallback!r} is not an address of {domain_of(full)}, as the group is"
     if reason:
         yield ("groups", index, "fallback"), reason
 
 
-def _readable(policy: Policy, texts: tuple[str, ...]) -> set[str]:
-    return {policy.address_of(text) for text in texts if not _not_ours(policy, text)}
+def _protected_addresses(policy: Policy) -> set[Address]:
+    usable = (text for text in policy.naming.protected if not _not_ours(policy, text))
+    return {policy.address_of(text, domain) for text in usable for domain in policy.mail_domains}
 
 
 def _not_ours(policy: Policy, text: str) -> str | None:
@@ -89,9 +110,8 @@ def _not_ours(policy: Policy, text: str) -> str | None:
         full = policy.address_of(text)
     except InvalidAddress as error:
         return str(error)
-    # The host turns destinations of other domains into its own (`migadu-behaviour.md` 1.6), so none may be named.
-    if domain_of(full) != policy.organisation.domain:
-        return f"{text!r} is not an address of {policy.organisation.domain}"
+    if domain_of(full) not in policy.mail_domains:
+        return f"{text!r} is not an address of {' or '.join(policy.mail_domains)}"
     return None
 
 

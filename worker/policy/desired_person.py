@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from worker.mail import Address
+from worker.mail import Address, domain_of
 from worker.policy.autoreply import with_autoreply
 from worker.policy.document import Policy, Renaming, StageAction
 from worker.policy.groups import groups_of
 from worker.policy.handover import no_mailbox, released, still_handed_over, with_forwarding
 from worker.policy.instants import days_before, zone_of
 from worker.policy.leaving import NOTHING_TO_BLOCK, Departure, Stages, departure_of, stages_of
-from worker.policy.mailboxes import blocked_mailbox, open_mailbox
+from worker.policy.mailboxes import blocked_mailbox, lives_there, open_mailbox
 from worker.policy.naming import fits
 from worker.policy.state import Decision, DesiredPerson, NoMailbox, PersonState, Untouched, WantedMailbox
 from worker.policy.stepping import step_between
@@ -50,7 +50,17 @@ def needs_address(view: PersonView, policy: Policy, now: datetime) -> bool:
     if view.address is None:
         return not view.profile.suspended
     adds = policy.renaming.strategy is not Renaming.DISPLAY_ONLY
-    return adds and not fits(view.held, view.profile.facts, policy)
+    return adds and not fits(view.held, view.profile.facts, policy, domain_of(view.address))
+
+
+def needs_other_domain(view: PersonView, policy: Policy, now: datetime) -> bool:
+    """Tell whether this person holds an address and should be given one of another domain instead.
+
+    Only before the mailbox exists: the host cannot move one (`desired` then says so).
+    """
+    if view.address is None or view.mailbox_exists or view.profile.suspended:
+        return False
+    return not lives_there(view, policy) and _works_at(_situation(view, policy), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from worker.events.canonical import FactValue
 from worker.mail import Address, address
 from worker.mail.address import domain_name
 from worker.policy.instants import is_zone
@@ -116,6 +117,13 @@ class OrganisationSection(Section):
     )
 
 
+class DomainSection(Section):
+    """A further mail domain, and the rule that says whose addresses are there."""
+
+    name: Annotated[str, AfterValidator(_domain)] = Field(description="The mail domain, as the host knows it.")
+    people: Rule = Field(description="The rule that says who gets an address there; the first that matches counts.")
+
+
 class NamingSection(Section):
     """From names to addresses."""
 
@@ -148,9 +156,13 @@ class JoiningSection(Section):
 class GroupSection(Section):
     """A shared address and the rule that says who belongs to it."""
 
-    address: str = Field(description="A local part, or a full address of the organisation's domain.")
+    address: str = Field(
+        description="A local part of the organisation's domain, or a full address of one of the policy's domains."
+    )
     members: Rule = Field(description="The rule that says who belongs to it. Empty: everyone who has a mailbox.")
-    fallback: str | None = Field(None, description="Who gets the mail while nobody is a member.")
+    fallback: str | None = Field(
+        None, description="Who gets the mail while nobody is a member: an address of the same domain."
+    )
 
 
 class RenamingSection(Section):
@@ -224,6 +236,9 @@ class Policy(Section):
     """The whole policy. Made by ``load_policy``, which also checks what spans several sections."""
 
     organisation: OrganisationSection = Field(description="Whose mailboxes these are.")
+    domains: tuple[DomainSection, ...] = Field(
+        (), description="Further mail domains; whom no rule matches is in the organisation's."
+    )
     naming: NamingSection = Field(NamingSection(), description="From names to addresses.")
     joining: JoiningSection = Field(JoiningSection(), description="How somebody gets a mailbox.")
     mailbox: Annotated[Fields, MailboxFields] = Field(
@@ -249,9 +264,23 @@ class Policy(Section):
 
     @cached_property
     def protected(self) -> frozenset[Address]:
-        """The full addresses that are never given to anybody and never touched."""
-        return frozenset(self.address_of(local) for local in self.naming.protected)
+        """The full addresses that are never given to anybody and never touched: a local part means all domains."""
+        return frozenset(
+            self.address_of(text, domain) for text in self.naming.protected for domain in self.mail_domains
+        )
 
-    def address_of(self, text: str) -> Address:
-        """Complete a local part to a full address of the organisation. Raises InvalidAddress."""
-        return address(text if "@" in text else f"{text}@{self.organisation.domain}")
+    @cached_property
+    def mail_domains(self) -> tuple[str, ...]:
+        """Every domain in which people may have addresses, in punycode, the organisation's first."""
+        return tuple(dict.fromkeys((self.organisation.domain, *(section.name for section in self.domains))))
+
+    def domain_for(self, facts: Mapping[str, FactValue]) -> str:
+        """Return the domain in which a person with these facts is given an address: of the first rule that matches."""
+        return next((each.name for each in self.domains if each.people.matches(facts)), self.organisation.domain)
+
+    def address_of(self, text: str, domain: str | None = None) -> Address:
+        """Complete a local part to a full address, of the organisation unless a domain is named.
+
+        Raises InvalidAddress.
+        """
+        return address(text if "@" in text else f"{text}@{domain or self.organisation.domain}")

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from worker.mail import Address, local_part_of
+from worker.mail import Address, domain_of, local_part_of
 from worker.policy.display import display_name
 from worker.policy.document import Policy
 from worker.policy.filled import fields_of
 from worker.policy.names import text_of
+from worker.policy.naming import home_of
 from worker.policy.state import (
     Access,
     Credential,
@@ -34,7 +35,17 @@ def open_mailbox(
     recovery = _recovery(view, policy) if making else None
     if making and not view.mailbox_exists and not recovery and policy.joining.credential is Credential.INVITATION:
         return Missing("personalEmail is needed to send the invitation")
-    return _mailbox(view, policy, view.address, access=access, create=making, immediate=immediate, recovery=recovery)
+    mailbox = _mailbox(view, policy, view.address, access=access, create=making, immediate=immediate, recovery=recovery)
+    return replace(mailbox, unexpressed=None if lives_there(view, policy) else _cannot_move(view.address, view, policy))
+
+
+def lives_there(view: PersonView, policy: Policy) -> bool:
+    """Tell whether the address that a person holds is of the domain where they should have their mailbox."""
+    if view.address is None:
+        return True
+    domain = domain_of(view.address)
+    # Most policies have one domain, and nothing need be asked of the facts then.
+    return policy.mail_domains == (domain,) or domain == home_of(view.profile.facts, policy)
 
 
 def blocked_mailbox(view: PersonView, policy: Policy, *, immediate: bool) -> WantedMailbox | NoMailbox:
@@ -61,13 +72,27 @@ def _mailbox(
         address=address,
         name=display_name(view.profile.facts, policy) or local_part_of(address),
         access=access,
-        identities=view.identities - {address},
-        aliases=view.aliases - {address},
+        identities=_at_the_same_domain(view.identities, address),
+        aliases=_at_the_same_domain(view.aliases, address),
         fields=fields_of(view, policy),
         credential=policy.joining.credential,
         recovery=recovery,
         create=create,
         immediate=immediate,
+    )
+
+
+def _at_the_same_domain(addresses: frozenset[Address], address: Address) -> frozenset[Address]:
+    """Return those that can belong to a mailbox: the host knows identities and aliases of its own domain only."""
+    return frozenset(each for each in addresses - {address} if domain_of(each) == domain_of(address))
+
+
+def _cannot_move(address: Address, view: PersonView, policy: Policy) -> str | None:
+    if not view.mailbox_exists:
+        return None
+    return (
+        f"the mail host cannot move {address} to {home_of(view.profile.facts, policy)}, so the mailbox stays: "
+        "state this address as workEmail to keep it, change the rules in [[domains]], or dismiss this job"
     )
 
 

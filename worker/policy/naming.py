@@ -23,37 +23,51 @@ class NoUsableName(ValueError):
 
 
 class UnknownDomain(ValueError):
-    """The stated work address belongs to a domain that is not the organisation's."""
+    """The stated work address belongs to a domain that is none of the organisation's."""
 
 
-def candidates(facts: Facts, policy: Policy) -> Iterator[Address]:
+def home_of(facts: Facts, policy: Policy) -> str:
+    """Return the domain in which a person should have a mailbox: of a usable ``workEmail``, else by the rules."""
+    try:
+        pinned = _pinned(facts, policy)
+    except (NoUsableName, UnknownDomain):
+        pinned = None
+    return domain_of(pinned) if pinned else policy.domain_for(facts)
+
+
+def candidates(facts: Facts, policy: Policy, domain: str | None = None) -> Iterator[Address]:
     """Return the addresses a person may get, best first: patterns without a number, then numbers up to 9999.
 
-    A ``workEmail`` pins: it is then the only one. Protected addresses and those of groups are left out. Which one is
-    free, the caller knows. Raises NoUsableName or UnknownDomain at once, with a sentence that holds no name.
+    They are of the domain where the person should have a mailbox, unless another one is named: identities are of their
+    mailbox's domain, wherever that should be. A ``workEmail`` pins: it is then the only one. Protected addresses and
+    those of groups are left out. Which one is free, the caller knows. Raises NoUsableName or UnknownDomain at once,
+    with a sentence that holds no name.
     """
     pinned = _pinned(facts, policy)
+    domain = domain or home_of(facts, policy)
     if pinned:
-        return iter((pinned,))
+        return iter((pinned,) if domain_of(pinned) == domain else ())
     choice = _choice(facts, policy)
     if not choice.numbered:
         raise NoUsableName("no address can be made from givenName, familyName or displayName")
-    return _free_of_barred(choice.locals(), policy)
+    return _free_of_barred(choice.locals(), domain, policy)
 
 
-def fits(held: Iterable[Address], facts: Facts, policy: Policy) -> bool:
+def fits(held: Iterable[Address], facts: Facts, policy: Policy, domain: str | None = None) -> bool:
     """Tell whether one of these addresses is a candidate of the current name, so that no new one is needed.
 
-    False, too, where there are no candidates at all, for which ``candidates`` then says the reason.
+    The domain is as for ``candidates``; where the stated ``workEmail`` is of another, none is needed there. False where
+    there are no candidates at all, for which ``candidates`` then says the reason.
     """
     try:
         pinned = _pinned(facts, policy)
     except (NoUsableName, UnknownDomain):
         return False
     if pinned:
-        return pinned in held
+        return pinned in held or domain_of(pinned) != (domain or domain_of(pinned))
+    domain = domain or policy.domain_for(facts)
     choice = _choice(facts, policy)
-    ours = (one for one in held if domain_of(one) == policy.organisation.domain and one not in _barred(policy))
+    ours = (one for one in held if domain_of(one) == domain and one not in _barred(policy))
     return any(choice.has(local_part_of(one)) for one in ours)
 
 
@@ -123,17 +137,17 @@ def _pinned(facts: Facts, policy: Policy) -> Address | None:
         pinned = address(stated)
     except InvalidAddress as error:
         raise NoUsableName("workEmail is not a valid address") from error
-    if domain_of(pinned) != policy.organisation.domain:
-        raise UnknownDomain(f"workEmail is not an address of {policy.organisation.domain}")
+    if domain_of(pinned) not in policy.mail_domains:
+        raise UnknownDomain(f"workEmail is not an address of {' or '.join(policy.mail_domains)}")
     if pinned in _barred(policy):
         raise NoUsableName("workEmail is an address that the policy protects or gives to a group")
     return pinned
 
 
-def _free_of_barred(locals_: Iterable[str], policy: Policy) -> Iterator[Address]:
+def _free_of_barred(locals_: Iterable[str], domain: str, policy: Policy) -> Iterator[Address]:
     seen = set(_barred(policy))
     for local in locals_:
-        candidate = address(f"{local}@{policy.organisation.domain}")
+        candidate = address(f"{local}@{domain}")
         if candidate not in seen:
             seen.add(candidate)
             yield candidate

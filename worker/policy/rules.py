@@ -85,6 +85,11 @@ class Rule(BaseModel):
         return frozenset(self.facts).union(*(inner.names for inner in self.inner))
 
     @property
+    def is_everyone(self) -> bool:
+        """It names nothing, so it matches whoever it is."""
+        return not self.facts and not self.inner
+
+    @property
     def inner(self) -> tuple["Rule", ...]:
         """The rules directly within it."""
         return (*(self.any or ()), *(self.all or ()), *((self.not_,) if self.not_ is not None else ()))

@@ -102,6 +102,8 @@ class DesiredShared:
     """What a shared address should be: its destinations, or None where it should not exist."""
 
     destinations: frozenset[Address] | None
+    left_out: frozenset[Address] = frozenset()
+    """Members that the host cannot deliver to from here, because their mailbox is in another domain."""
 
 
 State = TypeVar("State", DesiredPerson, DesiredShared)

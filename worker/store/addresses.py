@@ -183,6 +183,12 @@ def give_up(session: Session, row: AddressRow, now: datetime) -> None:
     _insert(session, Address(row.address), Role.FOREIGN, Provenance.FOREIGN, None, now)
 
 
+def release(session: Session, row: AddressRow, now: datetime) -> None:
+    """End a reservation whose address is not wanted any more; if it ever received mail its quarantine begins."""
+    row.held_to = now
+    session.flush()
+
+
 def domain_read_at(session: Session, domain: str) -> datetime | None:
     """Return when a domain's addresses were last read into the ledger."""
     row = session.get(DomainRow, domain)

@@ -12,8 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worker.store.database import database_now
-from worker.store.states import JOB_MOVES, OUTSTANDING, JobState, move
-from worker.store.tables import JobRow
+from worker.store.states import JOB_MOVES, OUTSTANDING, UNSETTLED, JobState, move
+from worker.store.tables import JobRow, StepRow
 
 RESUMABLE = (JobState.HELD, JobState.PARKED, JobState.WAITING)
 
@@ -216,6 +216,18 @@ def get(session: Session, job_id: int, *, lock: bool = False) -> JobRow | None:
 def outstanding(session: Session, subject: Subject) -> JobRow | None:
     """Return a subject's outstanding job."""
     return session.scalar(_outstanding(subject))
+
+
+def may_be_calling(session: Session, person_id: int) -> bool:
+    """Tell whether a person's job runs, or has made a call whose fate is unknown. Locks the job's row.
+
+    So no worker can claim it before this transaction ends.
+    """
+    row = session.scalar(_outstanding(Subject(SubjectKind.PERSON, str(person_id))).with_for_update())
+    if row is None:
+        return False
+    unsettled = select(StepRow.id).where(StepRow.job_id == row.id, StepRow.state.in_(UNSETTLED)).limit(1)
+    return row.state is JobState.RUNNING or session.scalar(unsettled) is not None
 
 
 @dataclass(frozen=True, slots=True)

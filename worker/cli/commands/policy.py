@@ -35,7 +35,7 @@ def check(
     if as_json:
         show_json({"file": str(path), "valid": True, "hash": policy.hash, "problems": []})
     else:
-        say(f"{path} is valid: {policy.organisation.domain}, policy {policy.hash[:12]}")
+        say(f"{path} is valid: {', '.join(policy.mail_domains)}, policy {policy.hash[:12]}")
 
 
 def schema() -> None:
