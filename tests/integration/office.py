@@ -192,6 +192,17 @@ class Office:
             url = f"{self.url}/domains/example.org/{path}"
             return client.request(method, url, json=body or None).raise_for_status()
 
+    def deactivate(self) -> None:
+        """Have the account's domain be one whose mail is not handled yet, with all that it holds."""
+        state = self._control.get("/_sandbox/state").json()
+        state["domains"][0]["state"] = "inactive"
+        self._control.post("/_sandbox/seed", json=state).raise_for_status()
+
+    def confirm(self, mailbox: str, address: str) -> None:
+        """Open the confirmation of a forwarding."""
+        sent = {"mailbox": mailbox, "address": address}
+        self._control.post("/_sandbox/confirm", json=sent).raise_for_status()
+
     def fail(self, *faults: Mapping[str, Any]) -> None:
         """Have the host fail so, and not otherwise, from now on (`contracts.md` 7)."""
         self._control.post("/_sandbox/faults", json=list(faults)).raise_for_status()

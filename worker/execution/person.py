@@ -89,7 +89,7 @@ def run_person(run: Run) -> Outcome:
             stuck = _take_or_leave(session, known, primary, run)
             ours = stuck is None
         elif stuck is None:
-            correct_ledger(session, int(known.view.profile.key), sight)
+            known = _without(known, correct_ledger(session, int(known.view.profile.key), sight, run.now))
         observed = observed_person(session, int(known.view.profile.key), sight, ours=ours, today=run.now.date())
     if stuck is not None:
         return stuck
@@ -144,10 +144,13 @@ def _blocked_by(session: Session, view: PersonView, policy: Policy) -> Address |
         return None
 
 
+def _without(known: _Known, lost: frozenset[Address]) -> _Known:
+    """Go on without aliases that somebody else has; when the job is done, the person is given the next name."""
+    return replace(known, view=replace(known.view, aliases=known.view.aliases - lost)) if lost else known
+
+
 def _corrected(known: _Known, run: Run, *, exists: bool) -> _Known:
-    """Ask again what is wanted, where the host shows otherwise than the ledger that the mailbox is there."""
-    if exists == known.view.mailbox_exists:
-        return known
+    """Ask again what is wanted, where the host shows otherwise than the ledger what is there."""
     view = replace(known.view, mailbox_exists=exists)
     return replace(known, view=view, state=desired(view, known.policy, run.now).state.mailbox)
 

@@ -31,6 +31,7 @@ from worker.policy import (
     candidates,
     desired,
 )
+from worker.policy.handover import both
 from worker.store import addresses, jobs, pauses, people, steps
 from worker.store.addresses import Provenance, Role
 from worker.store.database import Session
@@ -101,6 +102,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     if stopped is None:
         plan = plan_person(decision.state.mailbox, _observed(scene, view, primary, mailbox))
         source = view.profile.employment.source if view.profile.employment else OPERATOR
+        plan = replace(plan, note=both(plan.note, plan.unfinished))
         stopped = _carried_out(scene, Subject(SubjectKind.PERSON, str(person_id)), plan, source)
     return SubjectPlan(
         kind=SubjectKind.PERSON,

@@ -73,16 +73,22 @@ def forwardings_in(run: Run, mailbox: Address) -> frozenset[Forwarding]:
     return frozenset(run.client.index(forwardings_of(mailbox)))
 
 
-def correct_ledger(session: Session, person_id: int, sight: Sight) -> None:
-    """Forget what the ledger holds for there and the host does not show: it was deleted behind our back."""
-    for row in addresses.of_person(session, person_id):
-        address = Address(row.address)
+def correct_ledger(session: Session, person_id: int, sight: Sight, now: datetime) -> frozenset[Address]:
+    """Forget what the ledger holds for there and the host does not show: it was deleted behind our back.
+
+    Returns the promised aliases that turned out to be somebody else's and were given up.
+    """
+    rows = addresses.of_person(session, person_id)
+    for row in rows:
         if row.role == Role.PRIMARY:
             _correct_primary(row, sight)
-        if row.alias_to and address in sight.looked_at and address not in sight.aliases:
+        if row.alias_to and row.address in sight.looked_at and row.address not in sight.aliases:
             row.alias_to = None
-            if row.role == Role.ALIAS:
-                row.exists_since = None
+            row.exists_since = None if row.role == Role.ALIAS else row.exists_since
+    lost = [row for row in rows if row.role == Role.ALIAS and row.address in sight.aliases and not row.alias_to]
+    for row in lost:
+        addresses.give_up(session, row, now)
+    return frozenset(Address(row.address) for row in lost)
 
 
 def observed_person(session: Session, person_id: int, sight: Sight, *, ours: bool, today: date) -> ObservedPerson:
@@ -107,7 +113,11 @@ def observed_person(session: Session, person_id: int, sight: Sight, *, ours: boo
 def _correct_primary(row: AddressRow, sight: Sight) -> None:
     if sight.mailbox is None:
         row.exists_since = None
-    elif sight.forwardings_known and row.forwards_to not in {each.address for each in sight.mailbox.forwardings}:
+    elif (
+        row.forwards_to
+        and sight.forwardings_known
+        and row.forwards_to not in {each.address for each in sight.mailbox.forwardings}
+    ):
         row.forwards_to = None
 
 
