@@ -76,7 +76,7 @@ def run_person(run: Run) -> Outcome:
     if known.view.address in known.policy.protected:
         return Held(f"{known.view.address} is protected by the policy: it is never touched")
     looked_at = run.now  # before the look, for what arrives while it is under way it need not show
-    sight = _look(run, known)
+    sight = _look(run, known, looked_at)
     mailbox = sight.mailbox
     with run.execution.database.write() as session:
         people.lock(session, int(known.view.profile.key))  # before the job's row, as everywhere
@@ -169,10 +169,9 @@ def _without_address(run: Run, known: _Known) -> Outcome:
     return Held(_exists(known.blocked_by))
 
 
-def _look(run: Run, known: _Known) -> Sight:
+def _look(run: Run, known: _Known, now: datetime) -> Sight:
     """See what the host holds of a person: the mailbox, and the rest where something is wanted of it or may be ours."""
-    began_at = run.now
-    read_at, mailbox = _mailbox(run, known, began_at)
+    read_at, mailbox = _mailbox(run, known, now)
     places = known.alias_places
     forwardings_wanted = mailbox is not None and known.forwards
     if mailbox is not None and known.forwards:
@@ -182,7 +181,7 @@ def _look(run: Run, known: _Known) -> Sight:
         aliases_standing(run, places) if places else {},
         looked_at=places,
         forwardings_known=forwardings_wanted,
-        seen_free_at=read_at or began_at,
+        seen_free_at=read_at or now,
     )
 
 
@@ -191,7 +190,7 @@ def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, M
     assert known.primary is not None
     read_at = known.domain_read_at
     never_made = known.primary.provenance == Provenance.RESERVED and known.primary.exists_since is None
-    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, run.now)
+    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, now)
     if fresh and never_made and not known.tried:
         return read_at, None
     try:
