@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import Office
 from tests.integration.shell import Shell
 from worker.cli.commands.jobs import subjects_of
-from worker.store import addresses, events, figures, jobs, people
+from worker.store import addresses, events, figures, jobs, lines, people
 from worker.store.database import Database, Session
 from worker.store.jobs import JobFilter
 from worker.store.settled import is_settled
@@ -37,6 +37,13 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
     "subject": (lambda session: people.find(session, "E77"), {"ix_records_subject", "ix_addresses_address"}),
     "name": (lambda session: people.find(session, "someone 77"), {"ix_people_name", "ix_people_employee_number"}),
     "population": (addresses.population, {"ix_addresses_population"}),
+    "manager": (lambda session: lines.manager_of(session, ("hr", "E78"), but=77), set()),
+    "reports": (lambda session: lines.has_reports(session, 7), {"ix_records_person_id", "ix_people_manager"}),
+    "line due": (lambda session: lines.due(session, NOON), {"ix_people_line_due"}),
+    "below": (
+        lambda session: lines.evaluate_below(session, 7, NOON),
+        {"ix_records_person_id", "ix_people_manager"},
+    ),
 }
 ALONE = ("figures", "parked", "population")
 """Those that do not even look at the rows, on PostgreSQL."""
@@ -216,8 +223,10 @@ def _address(person_id: int, local_part: str, role: str = "primary", held_to: da
 
 _FILLING = (
     """
-    insert into people (created_at, name, phase, employee_number, work_email)
-    select :at, 'Someone ' || n, case n % 3 when 0 then 'left' else 'active' end, 'N' || n, 'w' || n || '@example.org'
+    insert into people (created_at, name, phase, employee_number, work_email, manager_source, manager_subject,
+                        takeover_address)
+    select :at, 'Someone ' || n, case n % 3 when 0 then 'left' else 'active' end, 'N' || n, 'w' || n || '@example.org',
+           'hr', 'E' || (n / 10 + 1), case n % 3 when 0 then null else 'w' || n || '@example.org' end
     """,
     """
     insert into records (source, subject, person_id, document, updated_at)
@@ -279,7 +288,7 @@ def _explained(database: Database) -> Iterator[list[str]]:
 
 
 def _is_table_scan(line: str) -> bool:
-    is_of_no_table = "anon_" in line or line == "SCAN CONSTANT ROW"
+    is_of_no_table = "anon_" in line or line.strip() in ("SCAN CONSTANT ROW", "SCAN below")
     return "Seq Scan" in line or (line.startswith("SCAN ") and "USING" not in line and not is_of_no_table)
 
 

@@ -8,13 +8,14 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from worker.execution.context import Execution
 from worker.execution.perform import DRY_RUN
-from worker.store import events, holds, jobs, people, workers
-from worker.store.database import DatabaseFailure
+from worker.store import events, holds, jobs, lines, people, workers
+from worker.store.database import DatabaseFailure, Session
 from worker.store.policies import active_policy
 
 _log = structlog.get_logger(__name__)
@@ -41,14 +42,20 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
         if not execution.dry_run:
             jobs.requeue_held(session, DRY_RUN, now)
     with execution.database.read() as session:
-        policy = active_policy(session)
-        waiting = events.any_accepted(session, now) or (policy and people.any_due(session, now, policy[0]))
+        waiting = _any_to_apply(session, now)
         due = jobs.due_count(session, now, at_most=threads)
     for _ in range(threads if waiting else 0):
         execution.bell.ring_apply()
     for _ in range(due):
         execution.bell.ring_run()
     return Swept(given_back, threads if waiting else 0, due)
+
+
+def _any_to_apply(session: Session, now: datetime) -> bool:
+    if events.any_accepted(session, now) or lines.due(session, now) is not None:
+        return True
+    policy = active_policy(session)
+    return policy is not None and people.any_due(session, now, policy[0])
 
 
 class Sweep:

@@ -1,13 +1,15 @@
 """Apply: one short transaction that folds one event into its person, or looks again at one person who is due.
 
-Locks are taken in a fixed order: event, linking, record, person, records that wait, addresses, jobs. So two workers
-never wait for each other:
+Locks are taken in a fixed order: event, linking, record, person, records that wait, lines, addresses, jobs. So two
+workers never wait for each other:
 
 - Events are claimed past those that others hold.
 - Who may change whose a record is takes the lock of linking before the first record, and there is one such lock.
   Only its holder touches records that belong to nobody, several records or several people.
 - Everybody else holds one record, which belongs to somebody, then one person: none of them waits for another record
   or person while it holds one, so whoever holds linking gets what it waits for.
+- Whoever finds that a person stands otherwise in line only notes it; those below are marked later, by a transaction
+  that holds linking and takes the people it marks in the order of their ids.
 - A statement over many people, which asks for all to be evaluated, may still meet who has two of them: the database
   ends one of both, and that one is tried again.
 - A person is evaluated once in a transaction, which takes the shared addresses' jobs in the order of the addresses.
@@ -20,9 +22,10 @@ import structlog
 from worker.events import parse_event
 from worker.intake.context import Intake
 from worker.intake.evaluate import evaluate
+from worker.intake.lines import tell_next
 from worker.intake.linking import decide_again, find_person, link_waiting, may_link, same_number
 from worker.roster import Record, fold
-from worker.store import events, people
+from worker.store import events, lines, people
 from worker.store.database import DatabaseBusy, Session
 from worker.store.policies import active_policy
 from worker.store.tables import EventRow
@@ -41,6 +44,10 @@ class _Failed(Exception):
         self.event_id, self.person_id = event_id, person_id
 
 
+class _FailedToTell(Exception):
+    """Those below a person could not be told of a change."""
+
+
 def apply_next(intake: Intake) -> bool:
     """Apply the oldest accepted event, else evaluate one person who is due. Returns whether there was something.
 
@@ -52,6 +59,9 @@ def apply_next(intake: Intake) -> bool:
             jobs = _apply_one(session, intake, now)
     except _Failed as failed:
         _record_failure(intake, failed, now)
+        return True
+    except _FailedToTell as failed:
+        _tell_later(intake, failed, now)
         return True
     if jobs is None:
         return False
@@ -67,6 +77,11 @@ def _apply_one(session: Session, intake: Intake, now: datetime) -> int | None:
             return _apply_event(session, intake, row, now)
         except Exception as error:
             raise _Failed(event_id, None) from error
+    try:
+        if tell_next(session, now):
+            return 0
+    except Exception as error:
+        raise _FailedToTell from error
     policy = active_policy(session)
     person = people.claim_due(session, now, policy[0]) if policy else None
     if person is None:
@@ -93,6 +108,15 @@ def _record_failure(intake: Intake, failed: _Failed, now: datetime) -> None:
             pause = _PAUSE_AFTER_FAILURE * 2**row.failures
             reason = f"could not be applied: {type(error).__name__}"
             events.count_failure(session, row.id, reason=reason, retry_at=None if final else now + pause)
+
+
+def _tell_later(intake: Intake, failed: _FailedToTell, now: datetime) -> None:
+    is_busy = isinstance(failed.__cause__, DatabaseBusy)
+    if not is_busy:
+        _log.error("those below a person could not be told of a change", exc_info=failed.__cause__)
+    with intake.database.write() as session:
+        if (person_id := lines.due(session, now)) is not None:
+            lines.postpone(session, person_id, now + (_MOMENT if is_busy else _PAUSE_OF_A_PERSON))
 
 
 def _try_again(session: Session, failed: _Failed, now: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from worker.intake.context import Intake
+from worker.intake.lines import note_standing, placed, standing_of
 from worker.intake.linking import note_identifiers
 from worker.mail import Address, domain_of
 from worker.planning.urgency import Urgency
@@ -32,6 +33,7 @@ from worker.policy import (
     load_policy,
     needs_address,
     needs_other_domain,
+    takeover_address,
 )
 from worker.store import addresses, events, jobs, people, steps
 from worker.store.addresses import Reservation, Role
@@ -66,7 +68,8 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     """
     now = intake.clock.now()
     row = people.lock(session, person_id)
-    view = person_view(session, person_id, intake.precedence)
+    stood = standing_of(row)
+    view = placed(session, row, person_view(session, person_id, intake.precedence))
     note_identifiers(row, view.profile.facts)
     row.evaluated_at = now
     active = active_policy(session)
@@ -74,10 +77,12 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
         row.policy_hash, row.next_change_at = "", None
         return 0
     policy = load_policy(active[1])
+    row.name = display_name(view.profile.facts, policy)
+    row.takeover_address = takeover_address(view, desired(view, policy, now).state)
+    note_standing(session, row, stood, now)  # before addresses and jobs: see the order of locks in ``apply``
     view = _without_address_elsewhere(session, view, policy, now)
     view, unread_domain = _with_address(session, view, policy, now)
     decision = desired(view, policy, now)
-    row.name = display_name(view.profile.facts, policy)
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
     if unread_domain:

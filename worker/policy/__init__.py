@@ -12,6 +12,7 @@ from worker.policy.groups import groups_of
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of
 from worker.policy.offset import Offset
 from worker.policy.schema import policy_schema
+from worker.policy.stand_in import NOBODY_STANDS_IN, stand_in, takeover_address
 from worker.policy.state import (
     Access,
     Credential,
@@ -27,6 +28,7 @@ from worker.policy.state import (
 from worker.policy.view import Manager, PersonView, SharedView
 
 __all__ = [
+    "NOBODY_STANDS_IN",
     "Access",
     "BrakeWindow",
     "Credential",
@@ -60,4 +62,6 @@ __all__ = [
     "needs_address",
     "needs_other_domain",
     "policy_schema",
+    "stand_in",
+    "takeover_address",
 ]

@@ -30,6 +30,7 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _protected(policy)
     yield from _groups(policy)
     yield from _stages(policy)
+    yield from _leaving_fallback(policy)
     yield from unknown_variables(policy)
     for path, rule in parts(policy, Rule):
         yield from (((*path, *inner), reason) for inner, reason in rule.contradictions())
@@ -98,6 +99,12 @@ def _fallback(policy: Policy, index: int) -> Iterator[Finding]:
             reason = f"{group.fallback!r} is not an address of {domain_of(full)}, as the group is"
     if reason:
         yield ("groups", index, "fallback"), reason
+
+
+def _leaving_fallback(policy: Policy) -> Iterator[Finding]:
+    # A protected address may take over: it is only named as a destination, which does not touch it.
+    if policy.leaving.fallback is not None and (reason := _not_ours(policy, policy.leaving.fallback)):
+        yield ("leaving", "fallback"), reason
 
 
 def _protected_addresses(policy: Policy) -> set[Address]:

@@ -202,6 +202,9 @@ class LeavingSection(Section):
         ),
         description="In ascending order; no action twice; none that takes back or needs another before that one.",
     )
+    fallback: str | None = Field(
+        None, description="Who takes over where no manager can: a local part, or a full address of the organisation."
+    )
 
     def offset_of(self, action: StageAction) -> Offset | None:
         """Return how long after a departure this happens; None if it never does."""

@@ -4,22 +4,16 @@ from dataclasses import replace
 
 from worker.mail import Address, domain_of
 from worker.policy.document import Policy
+from worker.policy.stand_in import NOBODY_STANDS_IN, stand_in
 from worker.policy.state import NoMailbox, WantedMailbox
 from worker.policy.view import PersonView
-
-NOBODY = "nobody can take over the mail: state a manager who has a mailbox"
-
-
-def stand_in(view: PersonView, policy: Policy) -> Address | None:  # noqa: ARG001 - whom the policy names comes next
-    """Return who takes over for a person: the manager who stands in now; None where nobody can."""
-    return view.manager.address if view.manager else None
 
 
 def with_forwarding(mailbox: WantedMailbox, view: PersonView, policy: Policy) -> WantedMailbox:
     """Return a leaver's mailbox with a forwarding to whoever stands in; without one, with the sentence that says so."""
     to = stand_in(view, policy)
     if to is None:
-        return replace(mailbox, unexpressed=both(mailbox.unexpressed, NOBODY))
+        return replace(mailbox, unexpressed=both(mailbox.unexpressed, NOBODY_STANDS_IN))
     return replace(mailbox, forward_to=to)
 
 
@@ -49,7 +43,7 @@ def both(one: str | None, other: str | None) -> str | None:
 def _handed_over(addresses: frozenset[Address], view: PersonView, policy: Policy) -> NoMailbox:
     to = stand_in(view, policy)
     if to is None:
-        return NoMailbox(unexpressed=NOBODY)
+        return NoMailbox(unexpressed=NOBODY_STANDS_IN)
     # An alias names addresses of its own domain alone: the host turns others into those (`migadu-behaviour.md` 1.6).
     reachable = frozenset(each for each in addresses if domain_of(each) == domain_of(to))
     beyond = sorted(addresses - reachable)

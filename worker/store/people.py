@@ -34,10 +34,20 @@ def save_record(
     if row is None:
         row = RecordRow(source=record.source, subject=record.subject)
         session.add(row)
+    former = row.person_id
     row.document = to_document(record)
     row.employee_number, row.work_email = stated_text(record, "employeeNumber"), stated_text(record, "workEmail")
     row.person_id, row.why_unmatched, row.updated_at = person_id, why_unmatched, now
     session.flush()
+    if person_id != former:
+        _stands_otherwise(session, [former, person_id], now)
+
+
+def _stands_otherwise(session: Session, person_ids: Sequence[int | None], now: datetime) -> None:
+    """Note that a record changes hands, whose reports look upwards through it. Its caller holds the lock of linking."""
+    for person_id in person_ids:
+        if person_id is not None:
+            lock(session, person_id).line_due_at = now
 
 
 def stated_text(record: Record, fact: str) -> str | None:

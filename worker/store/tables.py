@@ -145,6 +145,13 @@ class PersonRow(Base):
     policy_hash: Mapped[str | None] = mapped_column(String(64))
     """The policy this person was last evaluated under."""
     evaluated_at: Mapped[datetime | None]
+    manager_source: Mapped[str | None] = mapped_column(String(64))
+    manager_subject: Mapped[str | None] = mapped_column(String(256))
+    """With ``manager_source`` the record that this person's manager is stated to have, whether there is one or not."""
+    takeover_address: Mapped[str | None] = mapped_column(String(254))
+    """The address at which this person can take over for others now; None while they cannot."""
+    line_due_at: Mapped[datetime | None]
+    """Since then this person stands otherwise in line than those below have heard; None: they have heard all."""
 
     __table_args__ = (
         Index(None, "employee_number"),
@@ -158,6 +165,19 @@ class PersonRow(Base):
             postgresql_where=text("next_change_at is not null"),
         ),
         Index("ix_people_policy_hash", "policy_hash", "id"),
+        Index(
+            "ix_people_manager",
+            "manager_source",
+            "manager_subject",
+            sqlite_where=text("manager_subject is not null"),
+            postgresql_where=text("manager_subject is not null"),
+        ),
+        Index(
+            "ix_people_line_due",
+            "line_due_at",
+            sqlite_where=text("line_due_at is not null"),
+            postgresql_where=text("line_due_at is not null"),
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from worker.mail import Address
 from worker.policy.view import PersonView, SharedView
 from worker.roster import profile
-from worker.store import addresses, people
+from worker.store import addresses, lines, people
 from worker.store.addresses import Role
 
 
@@ -16,8 +16,9 @@ def person_view(session: Session, person_id: int, precedence: Mapping[str, int])
     rows = addresses.of_person(session, person_id)
     primary = next((row for row in rows if row.role == Role.PRIMARY), None)
     aliases = frozenset(Address(row.address) for row in rows if row.role == Role.ALIAS)
+    known = profile(people.load(session, person_id), precedence)
     return PersonView(
-        profile=profile(people.load(session, person_id), precedence),
+        profile=known,
         address=Address(primary.address) if primary else None,
         identities=frozenset(Address(row.address) for row in rows if row.role == Role.IDENTITY),
         aliases=aliases,
@@ -25,6 +26,7 @@ def person_view(session: Session, person_id: int, precedence: Mapping[str, int])
         redirected=frozenset(Address(row.address) for row in rows if row.alias_to) - aliases,
         mailbox_exists=primary is not None and primary.exists_since is not None,
         blocked_at=primary.blocked_at if primary else None,
+        manager=lines.manager_of(session, known.manager, but=person_id),
     )
 
 

@@ -1,0 +1,67 @@
+"""Lines: whom a person reports to, who stands in, and telling those below when that becomes another.
+
+Evaluating somebody tells nobody else, because it holds that person's row and may not wait for others. It notes that
+those below are to hear of it, and ``tell_next`` does so in a transaction of its own.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from worker.mail import Address
+from worker.policy import PersonView
+from worker.store import lines, people
+from worker.store.database import Session
+from worker.store.lines import Link
+from worker.store.tables import PersonRow
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What those below see of a person: somebody who can take over, or else the way further up."""
+
+    address: Address | None
+    name: str | None
+    further: Link | None
+
+
+def standing_of(row: PersonRow) -> Standing:
+    """Return how a person stands as it was last found out."""
+    if row.takeover_address is None:
+        return Standing(None, None, lines.link_of(row))
+    return Standing(Address(row.takeover_address), row.name, None)
+
+
+def placed(session: Session, row: PersonRow, view: PersonView) -> PersonView:
+    """Keep whom a person reports to, and return the view as it is then. The person's row is locked."""
+    link = view.profile.manager
+    if link == lines.link_of(row):
+        return view
+    lines.lock(session)  # from here on whoever changes above sees this report, or was seen by the look that follows
+    row.manager_source, row.manager_subject = link or (None, None)
+    return replace(view, manager=lines.manager_of(session, link, but=row.id))
+
+
+def note_standing(session: Session, row: PersonRow, before: Standing, now: datetime) -> None:
+    """Have those below told if a person stands otherwise than ``before``, or one of their records is new to them.
+
+    Whoever has nobody below costs one small query here, and only then.
+    """
+    if standing_of(row) == before and row.line_due_at is None:
+        return
+    lines.lock(session)
+    row.line_due_at = now if lines.has_reports(session, row.id) else None
+
+
+def tell_next(session: Session, now: datetime) -> bool:
+    """Have those evaluated soon who are below one person who stands otherwise than before. False if there is none.
+
+    It holds the lock of linking, so that nobody else has more than one person's row meanwhile.
+    """
+    if lines.due(session, now) is None:
+        return False
+    people.lock_linking(session)
+    person_id = lines.due(session, now)
+    if person_id is not None:  # else somebody else was quicker
+        people.lock(session, person_id).line_due_at = None
+        lines.evaluate_below(session, person_id, now)
+    return True
