@@ -7,6 +7,7 @@ from typing import Literal
 import typer
 
 from worker.cli.commands import (
+    adopt,
     database,
     doctor,
     holds,
@@ -50,6 +51,7 @@ def _alone() -> dict[str, Callable[..., None]]:
         "sandbox": running.sandbox,
         "submit": submit.submit,
         "plan": plan.plan,
+        "adopt": adopt.adopt,
         "why": why.why,
         "doctor": doctor.doctor,
     }

@@ -6,6 +6,7 @@ from typing import Final
 from worker.cli.failed import Failed
 from worker.clock import ClockInvalid
 from worker.deployment import NotConfigured
+from worker.execution.adoption_table import AdoptionRefused
 from worker.execution.look import UnknownMailDomain
 from worker.execution.preview import NothingToPreviewBy
 from worker.execution.verbs import VerbRefused
@@ -21,6 +22,7 @@ from worker.store.schema import SchemaOutdated
 
 FORESEEN: Final = (
     Failed,
+    AdoptionRefused,
     ClockInvalid,
     DatabaseFailure,
     EventsRefused,

@@ -42,15 +42,17 @@ def desired_person(view: PersonView, policy: Policy, now: datetime) -> Decision[
 def needs_address(view: PersonView, policy: Policy, now: datetime) -> bool:
     """Tell whether this person should hold an address at ``now`` and holds none that fits the current name.
 
-    So it is at the first allocation, and after a rename where the policy's strategy adds addresses. Nobody who is gone,
-    not yet due or suspended before having a mailbox needs one. Whether there is one to give, ``candidates`` says.
+    So it is at the first allocation, and after a rename where the policy's strategy adds addresses. Whose mailbox was
+    adopted keeps its address, whatever the patterns say, until the name changes. Nobody who is gone, not yet due or
+    suspended before having a mailbox needs one. Whether there is one to give, ``candidates`` says.
     """
     if not _works_at(_situation(view, policy), now):
         return False
     if view.address is None:
         return not view.profile.suspended
     adds = policy.renaming.strategy is not Renaming.DISPLAY_ONLY
-    return adds and not fits(view.held, view.profile.facts, policy, domain_of(view.address))
+    known = view.held | ({view.instead_of} if view.instead_of else frozenset())
+    return adds and not fits(known, view.profile.facts, policy, domain_of(view.address))
 
 
 def needs_other_domain(view: PersonView, policy: Policy, now: datetime) -> bool:

@@ -72,7 +72,7 @@ def _mailbox(
         address=address,
         name=display_name(view.profile.facts, policy) or local_part_of(address),
         access=access,
-        identities=_at_the_same_domain(view.identities, address),
+        identities=_at_the_same_domain(view.identities - view.adopted, address),
         aliases=_at_the_same_domain(view.aliases, address),
         fields=fields_of(view, policy),
         credential=policy.joining.credential,

@@ -32,6 +32,11 @@ class PersonView:
     """Of all these addresses, those that once existed at the host and so may receive mail."""
     redirected: frozenset[Address] = frozenset()
     """Of all these addresses, those at which an alias of ours stands now."""
+    adopted: frozenset[Address] = frozenset()
+    """Those of the identities that were there before us: they stay as their holder made them."""
+    instead_of: Address | None = None
+    """What the policy would have given where another address was adopted; held by nobody, and a sign of the name that
+    the person had then."""
     mailbox_exists: bool = False
     """We know that the mailbox exists at the host."""
     blocked_at: datetime | None = None

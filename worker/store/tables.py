@@ -241,6 +241,9 @@ class AddressRow(Base):
     """Of a mailbox: where the forwarding leads that we made."""
     alias_to: Mapped[str | None] = mapped_column(String(254))
     """Of a person's address: what the alias names that we made there; None while none of ours stands there."""
+    instead_of: Mapped[str | None] = mapped_column(String(254))
+    """Of an adopted mailbox: the address that the policy would have given to the name that its holder had then. While
+    it still would, they need no further address."""
 
     __table_args__ = (
         # One namespace per domain for mailboxes, identities and aliases (migadu-behaviour.md 2, "Namespaces").
