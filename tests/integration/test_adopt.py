@@ -15,6 +15,7 @@ from worker.policy import load_policy
 from worker.store import audit
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, AuditRow
+from worker.store.views import everybody, person_view
 
 DOMAIN = "example.org"
 PERSONA = {"local_part": "countess", "name": "The Countess"}
@@ -420,6 +421,37 @@ def test_it_works_before_any_worker_ran(office: Office) -> None:
 
     assert office.mailboxes()["ada"]["name"] == "Ada Lovelace"
     assert office.aliases()["engineering"] == {"ada", "bob.builder"}
+
+
+def test_the_rule_that_adopts_by_work_address_takes_identities_and_groups_too(office: Office) -> None:
+    """A mailbox that the policy's own rule takes over keeps its personas, and its holder's groups name it at once."""
+    office.activate(POLICY + '[joining]\nexisting = "adopt"\n')
+    office.seed(mailboxes=(ADA,))
+
+    office.join("E1", "Ada Lovelace", department="Engineering", workEmail="ada@example.org")
+    office.drain()
+
+    assert ledger(office)["ada"] == ("primary", "adopted", 1)
+    assert ledger(office)["countess"] == ("identity", "adopted", 1)
+    assert office.mailboxes()["ada"]["identities"][0]["name"] == "The Countess"
+    assert office.aliases() == {"engineering": {"ada"}}
+    assert office.outstanding() == []
+
+
+def test_everybody_at_once_is_everybody_one_by_one(office: Office) -> None:
+    """The views of all people in three queries are those that each person's own queries give."""
+    found_company(office)
+    take(office)
+    office.drain()
+    office.tell("renamed", "E2", familyName="Mason")
+    office.drain()
+
+    with office.database.read() as session:
+        views = everybody(session, office.execution.precedence)
+        single = [person_view(session, person.id, office.execution.precedence) for person in office.people()]
+
+    assert views == single
+    assert any(view.adopted for view in views)
 
 
 @ON_POSTGRESQL

@@ -1,13 +1,18 @@
 """`adopt` as an administrator uses it: look, decide, confirm by the hash of the table, and give back."""
 
+import os
+import pty
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.integration.shell import Shell, event, lines
+from tests.integration.shell import PATIENCE_S, Shell, event, lines
 from worker.sandbox import RunningSandbox
 
 POLICY = '[organisation]\ndomain = "example.org"\n[[groups]]\naddress = "team"\nmembers = { department = "Team" }\n'
@@ -89,6 +94,27 @@ def test_without_the_hash_of_the_table_nothing_is_taken_over(shell: Shell) -> No
     assert (without.code, wrong.code) == (1, 1)
     assert "name the table that you looked at" in without.err
     assert "look at it again" in wrong.err
+
+
+@pytest.mark.parametrize(("answer", "code", "said"), [("y", 0, "1 mailboxes and 0 aliases"), ("n", 1, "nothing was")])
+def test_a_terminal_is_asked(shell: Shell, answer: str, code: int, said: str) -> None:
+    """At a terminal the table is shown, and taken over if somebody says yes to it."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "worker", "adopt", "--only", "al", "--apply"]
+    process = subprocess.Popen(
+        command, cwd=shell.directory, env=shell.variables, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    shown = b""
+    with suppress(OSError):  # the other end is closed when the command ends
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+
+    assert process.wait(PATIENCE_S) == code, shown
+    assert "Take over 1 mailboxes and 0 aliases?" in shown.decode()
+    assert said in shown.decode()
 
 
 def test_giving_back(shell: Shell) -> None:

@@ -295,6 +295,24 @@ def test_an_address_is_needed_first_and_after_a_rename():
     assert not needs_address(view(suspended=True, address=None, mailbox_exists=False), POLICY, NOW)
 
 
+def test_an_adopted_address_needs_no_other_until_the_name_changes():
+    """The patterns would not give it: what they would have given tells whether the name is still the same."""
+    adopted = view(address=Address("al@example.org"), instead_of=ADDRESS)
+    renamed = replace(adopted, profile=replace(adopted.profile, facts={**ADA, "familyName": "Byron"}))
+
+    assert needs_address(replace(adopted, instead_of=None), POLICY, NOW)
+    assert not needs_address(adopted, POLICY, NOW)
+    assert needs_address(renamed, POLICY, NOW)
+
+
+def test_an_adopted_identity_is_kept_as_its_holder_made_it():
+    """It counts as an address of theirs, and nothing is wanted of it; one that was made here follows the name."""
+    persona, ours = Address("countess@example.org"), Address("ada.byron@example.org")
+    person = view(identities=frozenset({persona, ours}), adopted=frozenset({persona}))
+
+    assert desired(person, POLICY, NOW).state.mailbox.identities == {ours}
+
+
 @settings(max_examples=300)
 @given(views(), policies(), instants, st.floats(0, 1, exclude_max=True), instants)
 def test_a_decision_holds_until_exactly_the_instant_it_names(person, by, now, fraction, other):

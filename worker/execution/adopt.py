@@ -21,8 +21,10 @@ from worker.store.adoption import Taking
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind
 from worker.store.states import JobState
-from worker.store.tables import AddressRow
+from worker.store.tables import AddressRow, JobRow
 from worker.store.views import everybody
+
+_BATCH = 1_000
 
 
 class TableChanged(AdoptionRefused):
@@ -71,17 +73,12 @@ def adopt(adopter: Adopter, seen: Seen, asked: Asked, table: str) -> Survey:
         shown = survey(_known(session, adopter, seen), asked)
         if shown.hash != table:
             raise TableChanged("the table has changed since you looked: look at it again")
-        _note_addresses(session, seen, asked.domains, now)
+        _note_addresses(session, seen, shown, now)
         changed = adoption.set_memberships(session, shown.memberships, now)
-        for line in sorted(shown.selected, key=lambda line: line.proposal.person or 0):
-            changed |= _take_mailbox(session, adopter, line, table, now)
-        people.evaluate_without_address_soon(session, now)  # who waited for the domain, or lost a promise
-        for address in sorted(changed | {line.address for line in shown.selected_aliases}):
-            job_id = jobs.refresh(session, Subject(SubjectKind.SHARED, address), urgency=Urgency.CHANGE, now=now)
-            if address in {line.address for line in shown.selected_aliases}:
-                row = adoption.take_alias(session, address, job_id, now)
-                detail: audit.Detail = {"address": row.id, "table": table}
-                audit.record(session, adopter.actor, "alias.adopt", f"job {job_id}", detail, now)
+        _take_mailboxes(session, adopter, shown, table, now)
+        joined = (shown.memberships[person_id] for _, person_id in _in_order(shown))
+        _take_aliases(session, adopter, shown, table, now)
+        _have_written(session, changed.union(*joined, shown.taken_aliases), now)
     _ring(adopter)
     return shown
 
@@ -96,7 +93,7 @@ def release(adopter: Adopter, address: Address) -> None:
             people.lock(session, person_id)  # before addresses and jobs, as everywhere
         row = _adopted(session, address)
         subject = Subject(SubjectKind.PERSON, str(person_id)) if person_id else Subject(SubjectKind.SHARED, address)
-        _require_quiet(session, subject, address)
+        _require_quiet(session, jobs.outstanding(session, subject), address)
         if adoption.changed_since(session, row):
             raise AdoptionRefused(f"{address} was changed since it was adopted, so it cannot be given back as it was")
         adoption.give_back(session, row, now)
@@ -125,28 +122,43 @@ def _any_waits(intake: Intake) -> bool:
         return events.any_accepted(session, intake.clock.now())
 
 
-def _note_addresses(session: Session, seen: Seen, domains: Iterable[str], now: datetime) -> None:
+def _in_order(shown: Survey) -> list[tuple[MailboxLine, int]]:
+    """Return the mailboxes that are taken, with their people, in the order in which people's jobs are locked."""
+    lines = [(line, line.proposal.person) for line in shown.selected]
+    return sorted(((line, who) for line, who in lines if who is not None), key=lambda one: one[1])
+
+
+def _note_addresses(session: Session, seen: Seen, shown: Survey, now: datetime) -> None:
     """Bring the ledger in line with the domains, as a job that reads them would."""
-    for domain in sorted(domains):
+    taken = frozenset[Address]().union(*(line.identities | {line.proposal.address} for line in shown.selected))
+    for domain in sorted(shown.domains):
         found = frozenset(each for each in seen.addresses if domain_of(each) == domain)
         addresses.lock_domain(session, domain)
         addresses.forget_foreign(session, domain, found, now)
-        addresses.note_foreign(session, found, now)
+        addresses.note_foreign(session, found - taken, now)
         addresses.set_domain_read(session, domain, now)
 
 
+def _take_mailboxes(session: Session, adopter: Adopter, shown: Survey, table: str, now: datetime) -> None:
+    outstanding = {row.subject_key: row for row in jobs.outstanding_by_subject(session) if row.person_id}
+    for line, person_id in _in_order(shown):
+        _require_quiet(session, outstanding.get(str(person_id)), line.proposal.address)
+        _take_mailbox(session, adopter, line, person_id, now, table=table)
+    adopted = [person_id for _, person_id in _in_order(shown)]
+    for start in range(0, len(adopted), _BATCH):  # PostgreSQL takes 65,535 parameters at most
+        people.evaluate_soon(session, adopted[start : start + _BATCH], now)
+    people.evaluate_without_address_soon(session, now)  # who waited for the domain, or lost a promise
+
+
 def _take_mailbox(
-    session: Session, adopter: Adopter, line: MailboxLine, table: str, now: datetime
-) -> frozenset[Address]:
-    """Take one mailbox, write down why, and return the shared addresses that its person belongs to."""
-    person_id, proposal = line.proposal.person, line.proposal
-    assert person_id is not None, "only a mailbox with a person is selected"
-    subject = Subject(SubjectKind.PERSON, str(person_id))
-    _require_quiet(session, subject, proposal.address)
+    session: Session, adopter: Adopter, line: MailboxLine, person_id: int, now: datetime, *, table: str
+) -> None:
+    """Take one mailbox, have its person's job go on, and write down why it is theirs."""
+    subject, proposal = Subject(SubjectKind.PERSON, str(person_id)), line.proposal
     job_id = jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)
     taking = Taking(person_id, proposal.address, line.identities, line.instead_of)
+    adoption.give_up_promises(session, taking, now)
     row = adoption.take_mailbox(session, taking, job_id, now)
-    people.evaluate_soon(session, [person_id], now)
     detail: Mapping[str, str | int] = {
         "address": row.id,
         "job": job_id,
@@ -156,18 +168,30 @@ def _take_mailbox(
         "table": table,
     }
     audit.record(session, adopter.actor, "mailbox.adopt", f"person {person_id}", detail, now)
-    return addresses.memberships(session, person_id)
 
 
-def _require_quiet(session: Session, subject: Subject, address: Address) -> None:
+def _take_aliases(session: Session, adopter: Adopter, shown: Survey, table: str, now: datetime) -> None:
+    for address in sorted(shown.taken_aliases):
+        job_id = jobs.refresh(session, Subject(SubjectKind.SHARED, address), urgency=Urgency.CHANGE, now=now)
+        row = adoption.take_alias(session, address, job_id, now)
+        detail: Mapping[str, str | int] = {"address": row.id, "table": table}
+        audit.record(session, adopter.actor, "alias.adopt", f"job {job_id}", detail, now)
+
+
+def _have_written(session: Session, shared: frozenset[Address], now: datetime) -> None:
+    """Have shared addresses written whose members changed, or have a mailbox now that they had not."""
+    for address in sorted(shared):
+        jobs.refresh(session, Subject(SubjectKind.SHARED, address), urgency=Urgency.CHANGE, now=now)
+
+
+def _require_quiet(session: Session, job: JobRow | None, address: Address) -> None:
     """Refuse while a worker is in the lane, or a call of it is unsettled: what is there is not known then."""
-    job = jobs.outstanding(session, subject)
     if job is None:
         return
     unsettled = [row for row in steps.unsettled(session, job.id) if row.target != address]
     if job.state is JobState.RUNNING or unsettled:
         raise AdoptionRefused(
-            f"job {job.id} of {subject.kind.value} {subject.key} is under way: try again when it is over"
+            f"job {job.id} of {job.subject_kind} {job.subject_key} is under way: try again when it is over"
         )
 
 

@@ -89,9 +89,9 @@ class Survey:
         return tuple(line for line in self.mailboxes if line.selected)
 
     @property
-    def selected_aliases(self) -> tuple[AliasLine, ...]:
+    def taken_aliases(self) -> frozenset[Address]:
         """The aliases that would be taken over."""
-        return tuple(line for line in self.aliases if line.selected)
+        return frozenset(line.address for line in self.aliases if line.selected)
 
     @property
     def undecided(self) -> int:

@@ -17,6 +17,7 @@ from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person, recovery_of
 from worker.planning.plan import Plan
 from worker.planning.step import Operation
+from worker.planning.urgency import Urgency
 from worker.policy import (
     Existing,
     Missing,
@@ -32,9 +33,11 @@ from worker.policy import (
     home_of,
     load_policy,
 )
-from worker.store import addresses, jobs, pauses, people, steps
+from worker.store import addresses, adoption, jobs, pauses, people, steps
 from worker.store.addresses import Provenance, Role
+from worker.store.adoption import Taking
 from worker.store.database import Session
+from worker.store.jobs import Subject, SubjectKind
 from worker.store.pauses import PauseKind
 from worker.store.policies import active_policy
 from worker.store.states import StepState
@@ -86,7 +89,7 @@ def run_person(run: Run) -> Outcome:
         primary = addresses.held(session, known.view.address)
         ours = addresses.is_ours(primary)
         if stuck is None and mailbox is not None and not ours:
-            stuck = _take_or_leave(session, known, primary, run)
+            stuck = _take_or_leave(session, known, primary, run, mailbox)
             ours = stuck is None
         elif stuck is None:
             known = _without(known, correct_ledger(session, int(known.view.profile.key), sight, run.now))
@@ -199,7 +202,9 @@ def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, M
         return None, None
 
 
-def _take_or_leave(session: Session, known: _Known, primary: AddressRow | None, run: Run) -> Outcome | None:
+def _take_or_leave(
+    session: Session, known: _Known, primary: AddressRow | None, run: Run, mailbox: Mailbox
+) -> Outcome | None:
     """Decide about a mailbox that exists and that we did not make. None means that it is adopted."""
     assert primary is not None
     existing = known.policy.joining.existing
@@ -208,9 +213,18 @@ def _take_or_leave(session: Session, known: _Known, primary: AddressRow | None, 
         people.evaluate_soon(session, [int(known.view.profile.key)], run.now)
         return Waiting(run.now + _LOOK_AGAIN, f"{primary.address} belongs to somebody else: the next name is tried")
     if existing is Existing.ADOPT and known.view.profile.facts.get("workEmail") == primary.address:
-        primary.provenance, primary.job_id, primary.exists_since = Provenance.ADOPTED, run.lease.job_id, run.now
+        _take_over(session, known, run, mailbox)
         return None
     return Held(_exists(Address(primary.address)))
+
+
+def _take_over(session: Session, known: _Known, run: Run, mailbox: Mailbox) -> None:
+    """Enter a mailbox as adopted with its identities, and have its person's groups name it."""
+    identities = frozenset(each.address for each in mailbox.identities)
+    taking = Taking(int(known.view.profile.key), mailbox.address, identities, instead_of=None)
+    adoption.take_mailbox(session, taking, run.lease.job_id, run.now)
+    for shared in sorted(addresses.memberships(session, taking.person_id)):
+        jobs.refresh(session, Subject(SubjectKind.SHARED, shared), urgency=Urgency.CHANGE, now=run.now)
 
 
 def _exists(address: Address) -> str:

@@ -44,14 +44,11 @@ def lock_everybody(session: Session) -> None:
 
 
 def take_mailbox(session: Session, taking: Taking, job_id: int, now: datetime) -> AddressRow:
-    """Enter a mailbox and its identities as adopted for a person. Promises to them that were never made are given up.
+    """Enter a mailbox and its identities as adopted for a person.
 
-    A promise of the address to anybody else ends, too: the mailbox that exists was never theirs. An identity that is
-    ours for somebody already stays theirs. Raises HeldByOthers where the mailbox itself is.
+    A promise of the address to anybody else ends: the mailbox that exists was never theirs. An identity that is ours
+    for somebody already stays theirs. Raises HeldByOthers where the mailbox itself is.
     """
-    for row in addresses.of_person(session, taking.person_id):
-        if row.exists_since is None and row.address != taking.mailbox and row.address not in taking.identities:
-            row.held_to = now
     primary = _take(session, taking.mailbox, Role.PRIMARY, taking.person_id, job_id, now)
     if primary is None:
         raise HeldByOthers(f"{taking.mailbox} is held already")
@@ -60,6 +57,14 @@ def take_mailbox(session: Session, taking: Taking, job_id: int, now: datetime) -
         _take(session, identity, Role.IDENTITY, taking.person_id, job_id, now)
     session.flush()
     return primary
+
+
+def give_up_promises(session: Session, taking: Taking, now: datetime) -> None:
+    """Free what was promised to a person, never made, and is not part of the mailbox that they turn out to have."""
+    for row in addresses.of_person(session, taking.person_id):
+        if row.exists_since is None and row.address != taking.mailbox and row.address not in taking.identities:
+            row.held_to = now
+    session.flush()
 
 
 def take_alias(session: Session, address: Address, job_id: int, now: datetime) -> AddressRow:

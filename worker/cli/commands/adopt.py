@@ -76,7 +76,7 @@ def _look(adopter: Adopter, seen: Seen, asked: Asked, *, as_json: bool) -> None:
         show_json(survey_object(found, applied=False))
     else:
         show_survey(found)
-        if found.selected or found.selected_aliases:
+        if found.selected or found.taken_aliases:
             say(f"  mailroster adopt {' '.join([*_said(asked), '--apply', '--table', found.hash])}")
     if found.undecided:
         raise typer.Exit(3)
@@ -89,7 +89,7 @@ def _apply(adopter: Adopter, seen: Seen, asked: Asked, table: str | None, *, as_
         show_json(survey_object(taken, applied=True))
         return
     say(
-        f"{len(taken.selected)} mailboxes and {len(taken.selected_aliases)} aliases are taken over; jobs bring them in "
+        f"{len(taken.selected)} mailboxes and {len(taken.taken_aliases)} aliases are taken over; jobs bring them in "
         f"step. {taken.undecided} need a decision."
     )
 
@@ -100,7 +100,7 @@ def _confirmed(adopter: Adopter, seen: Seen, asked: Asked) -> str:
         raise Failed("name the table that you looked at: --table HASH, which `mailroster adopt` shows")
     found = look_over(adopter, seen, asked)
     show_survey(found)
-    if not typer.confirm(f"Take over {len(found.selected)} mailboxes and {len(found.selected_aliases)} aliases?"):
+    if not typer.confirm(f"Take over {len(found.selected)} mailboxes and {len(found.taken_aliases)} aliases?"):
         raise Failed("nothing was taken over")
     return found.hash
 

@@ -21,7 +21,7 @@ def show_survey(found: Survey) -> None:
         _show_alias(line)
     _show_rest(found)
     say(
-        f"{len(found.selected)} mailboxes and {len(found.selected_aliases)} aliases would be taken over; "
+        f"{len(found.selected)} mailboxes and {len(found.taken_aliases)} aliases would be taken over; "
         f"{found.undecided} need a decision. Nothing was changed."
     )
 
