@@ -127,6 +127,7 @@ def _with_mailbox(view: PersonView, known: Known, address: Address, traits: Pers
         address=address,
         identities=identities,
         adopted=identities,
+        received=identities | {address},
         instead_of=traits.first,
         mailbox_exists=True,
     )

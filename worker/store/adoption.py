@@ -62,7 +62,8 @@ def take_mailbox(session: Session, taking: Taking, job_id: int, now: datetime) -
 def give_up_promises(session: Session, taking: Taking, now: datetime) -> None:
     """Free what was promised to a person, never made, and is not part of the mailbox that they turn out to have."""
     for row in addresses.of_person(session, taking.person_id):
-        if row.exists_since is None and row.address != taking.mailbox and row.address not in taking.identities:
+        never_made = row.exists_since is None and row.alias_to is None
+        if never_made and row.address != taking.mailbox and row.address not in taking.identities:
             row.held_to = now
     session.flush()
 
