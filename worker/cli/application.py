@@ -17,6 +17,7 @@ from worker.cli.commands import (
     plan,
     policy,
     running,
+    schedule,
     submit,
     tokens,
     why,
@@ -52,6 +53,7 @@ def _alone() -> dict[str, Callable[..., None]]:
         "submit": submit.submit,
         "plan": plan.plan,
         "adopt": adopt.adopt,
+        "schedule": schedule.schedule,
         "why": why.why,
         "doctor": doctor.doctor,
     }

@@ -30,6 +30,7 @@ from worker.policy import (
     display_name,
     fits,
     home_of,
+    irreversible_at,
     load_policy,
     needs_address,
     needs_other_domain,
@@ -49,6 +50,8 @@ _LOOK_AGAIN = timedelta(minutes=10)
 
 _ROLES = {Renaming.IDENTITY: Role.IDENTITY, Renaming.ALIAS: Role.ALIAS}
 """What the address is that a new name brings."""
+_STAYING = ("active", "suspended")
+"""The phases of people from whom time alone takes nothing; most people are in one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     decision = desired(view, policy, now)
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
+    stays = decision.valid_until is None and decision.state.phase in _STAYING
+    row.irreversible_at = None if stays else irreversible_at(view, policy, now)
     if unread_domain:
         return _read_domain_first(session, row, unread_domain, now)
     if event_id is None and row.wanted_hash is None:

@@ -25,12 +25,14 @@ from worker.policy.state import (
     Untouched,
     WantedMailbox,
 )
+from worker.policy.timeline import Change, irreversible_at, timeline
 from worker.policy.view import Manager, PersonView, SharedView
 
 __all__ = [
     "NOBODY_STANDS_IN",
     "Access",
     "BrakeWindow",
+    "Change",
     "Credential",
     "Decision",
     "DesiredPerson",
@@ -58,10 +60,12 @@ __all__ = [
     "fits",
     "groups_of",
     "home_of",
+    "irreversible_at",
     "load_policy",
     "needs_address",
     "needs_other_domain",
     "policy_schema",
     "stand_in",
     "takeover_address",
+    "timeline",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from worker.roster import Person, Record
@@ -230,12 +230,11 @@ def names(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:
     return {person_id: name for person_id, name in rows}  # noqa: C416 - a Row is no tuple[int, str] to mypy
 
 
-def upcoming(session: Session, until: datetime) -> list[PersonRow]:
-    """Return people for whom something changes by itself until then, soonest first."""
-    return list(
-        session.scalars(
-            select(PersonRow)
-            .where(PersonRow.next_change_at.is_not(None), PersonRow.next_change_at <= until)
-            .order_by(PersonRow.next_change_at, PersonRow.id),
-        ),
-    )
+def upcoming(session: Session, until: datetime, *, after: tuple[datetime, int] | None, limit: int) -> list[PersonRow]:
+    """Return people for whom something changes by itself until then, soonest first, from behind (instant, id)."""
+    due = select(PersonRow).where(PersonRow.next_change_at.is_not(None), PersonRow.next_change_at <= until)
+    if after is not None:
+        at, person_id = after
+        behind = or_(PersonRow.next_change_at > at, and_(PersonRow.next_change_at == at, PersonRow.id > person_id))
+        due = due.where(behind)
+    return list(session.scalars(due.order_by(PersonRow.next_change_at, PersonRow.id).limit(limit)))

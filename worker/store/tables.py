@@ -152,6 +152,8 @@ class PersonRow(Base):
     """The address at which this person can take over for others now; None while they cannot."""
     line_due_at: Mapped[datetime | None]
     """Since then this person stands otherwise in line than those below have heard; None: they have heard all."""
+    irreversible_at: Mapped[datetime | None]
+    """When the first change comes that nobody can undo, as far as is known; None where none comes by time alone."""
 
     __table_args__ = (
         Index(None, "employee_number"),
@@ -193,6 +195,8 @@ class RecordRow(Base):
     employee_number: Mapped[str | None]
     work_email: Mapped[str | None]
     why_unmatched: Mapped[str | None]
+    pinned_at: Mapped[datetime | None]
+    """When an operator decided whose it is: no identifier that is stated later decides that again."""
     updated_at: Mapped[datetime]
 
     __table_args__ = (
@@ -244,6 +248,8 @@ class AddressRow(Base):
     instead_of: Mapped[str | None] = mapped_column(String(254))
     """Of an adopted mailbox: the address that the policy would have given to the name that its holder had then. While
     it still would, they need no further address."""
+    withdrawn_at: Mapped[datetime | None]
+    """When the job that added it was undone: it goes, where it exists, and is then given up."""
 
     __table_args__ = (
         # One namespace per domain for mailboxes, identities and aliases (migadu-behaviour.md 2, "Namespaces").
@@ -356,6 +362,39 @@ class JobRow(Base):
             sqlite_where=text("hold_id is not null"),
             postgresql_where=text("hold_id is not null"),
         ),
+    )
+
+
+class UndoRow(Base):
+    """A job that an operator took back, and the statement that did it."""
+
+    __tablename__ = "undos"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"))
+    at: Mapped[datetime]
+
+
+class MergeRow(Base):
+    """What an operator decided about whose records are whose, with what is needed to take it back exactly."""
+
+    __tablename__ = "merges"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    """merge or split."""
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    """Who was kept."""
+    other_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    """Who was merged into them, or split off."""
+    at: Mapped[datetime]
+    former: Mapped[dict[str, Any]]
+    """The records that changed their person, and of each row that changed what it held before."""
+    undone_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_merges_person_id", "person_id", "id"),
+        Index("ix_merges_other_id", "other_id", "id"),
     )
 
 

@@ -6,9 +6,11 @@ the caller says that the reader may see it (``personal=True``: operators).
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from worker.events import FactValue
 from worker.planning.urgency import Urgency
+from worker.policy import Change
 from worker.roster import Person, Profile, Said, profile, spoken
 from worker.store import addresses, events, gate, jobs, pauses, people, steps, workers
 from worker.store.addresses import Role
@@ -42,6 +44,17 @@ def listing(name: str, found: Sequence[JsonObject], *, limit: int) -> JsonObject
     """
     page = list(found[:limit])
     return {name: page, "next": page[-1]["id"] if len(found) > limit else None}
+
+
+def change_object(change: Change, zone: ZoneInfo) -> JsonObject:
+    """Return a change that will come: in UTC, and as the clocks of the person's zone show it."""
+    return {
+        "at": instant(change.at),
+        "local": change.at.astimezone(zone).isoformat(),
+        "step": change.step,
+        "irreversible": change.irreversible,
+        "undoableUntil": instant(change.undoable_until),
+    }
 
 
 def event_object(row: EventRow) -> JsonObject:

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import typer
 
 from worker.cli.commands.jobs import NEEDS_A_PERSON
+from worker.cli.commands.schedule import way_back
 from worker.cli.opening import opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json
 from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import person_meant
+from worker.deployment import Deployment
 from worker.policy import load_policy
 from worker.policy.instants import zone_of
 from worker.roster import profile
@@ -19,9 +21,10 @@ from worker.store import addresses, events, jobs, people, steps
 from worker.store.database import Session
 from worker.store.jobs import JobFilter
 from worker.store.policies import active_policy
+from worker.store.schedule import Coming, coming_to
 from worker.store.states import JobState
 from worker.store.tables import EventRow, JobRow, PersonRow
-from worker.web.objects import JsonObject, job_detail, person_detail
+from worker.web.objects import JsonObject, change_object, job_detail, person_detail
 
 _MOST_JOBS = 10_000
 
@@ -35,12 +38,15 @@ def why(who: Who, *, as_json: Json = False) -> None:
         row = person_meant(session, who)
         told = jobs.page(session, JobFilter(person_id=row.id), after=0, limit=_MOST_JOBS)
         zone = _zone(session, row, deployment.sources.precedence)
+        ahead = _ahead(session, row, deployment)
         if as_json:
             detail = person_detail(session, row, deployment.sources.precedence, personal=True)
             story = {"jobs": [job_detail(session, job) for job in told], "zone": zone.key, "next": _then(row, zone)}
+            story["schedule"] = [change_object(each.change, zone) for each in ahead]
             show_json(detail | story)
         else:
             _tell(session, row, told, zone)
+            _tell_ahead(ahead)
     if any(job.state in NEEDS_A_PERSON for job in told):
         raise typer.Exit(3)
 
@@ -49,6 +55,14 @@ def _zone(session: Session, row: PersonRow, precedence: Mapping[str, int]) -> Zo
     active = active_policy(session)
     otherwise = load_policy(active[1]).organisation.timezone if active else "UTC"
     return zone_of(profile(people.load(session, row.id), precedence).facts, otherwise)
+
+
+def _ahead(session: Session, row: PersonRow, deployment: Deployment) -> list[Coming]:
+    active = active_policy(session)
+    if active is None:
+        return []
+    precedence, now = deployment.sources.precedence, deployment.clock.now()
+    return list(coming_to(session, row, load_policy(active[1]), precedence, now))
 
 
 def _then(row: PersonRow, zone: ZoneInfo) -> JsonObject | None:
@@ -75,6 +89,13 @@ def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) 
         say(f"Next: nothing changes by time alone.{_unserved(told)}")
     else:
         say(f"Next: {row.next_step or 'a look'} at {moment(row.next_change_at, zone)}")
+
+
+def _tell_ahead(ahead: list[Coming]) -> None:
+    """Tell everything that will come, if nobody says anything new."""
+    for each in ahead:
+        end = way_back(each) if each.change.irreversible else f"can be undone until {way_back(each)}"
+        say(f"  {moment(each.change.at, each.zone)}: {each.change.step}; {end}")
 
 
 def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:

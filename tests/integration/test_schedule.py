@@ -1,0 +1,110 @@
+"""The schedule: what will come, in order, in each person's zone, and what `why` tells of it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.integration.office import DAY, MONDAY, Office
+from tests.integration.shell import Shell, event, lines
+from worker.policy import Policy, load_policy
+from worker.store.policies import active_policy
+from worker.store.schedule import Coming, coming
+
+YEAR = timedelta(days=365)
+
+
+def _coming(office: Office, until: timedelta = YEAR) -> list[Coming]:
+    with office.database.read() as session:
+        active = active_policy(session)
+        assert active is not None
+        policy: Policy = load_policy(active[1])
+        now = office.clock.now()
+        return list(coming(session, policy, office.intake.precedence, now, now + until))
+
+
+def test_schedule_tells_everybody_in_order(office: Office) -> None:
+    """All changes of all people come sorted by their instants, those after the end left out."""
+    office.employ("Ada Lovelace", "Grace Hopper", "Alan Turing")
+    office.tell("left", "E1", lastWorkingDay="2026-03-10")
+    office.tell("left", "E2", lastWorkingDay="2026-03-31", timezone="Asia/Tokyo")
+    office.join("E4", "Mary Jackson", hireDate="2026-03-20")
+    office.drain()
+
+    told = _coming(office)
+
+    assert [(each.name, each.change.step) for each in told] == [
+        ("Ada Lovelace", "block"),
+        ("Mary Jackson", "create-mailbox"),
+        ("Grace Hopper", "block"),
+        ("Ada Lovelace", "delete-mailbox"),
+        ("Grace Hopper", "delete-mailbox"),
+    ]
+    assert [each.change.at for each in told] == sorted(each.change.at for each in told)
+    assert told[2].zone.key == "Asia/Tokyo"
+    assert told[2].change.at.isoformat() == "2026-03-31T15:00:00+00:00"
+    assert told[0].change.undoable_until == told[3].change.at
+    assert told[1].change.undoable_until is None
+    assert [each.name for each in _coming(office, 10 * DAY)] == ["Ada Lovelace"]
+
+
+def test_many_people_are_told_page_by_page(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the pages are, everybody comes once and in order, also where many change at one instant."""
+    monkeypatch.setattr("worker.store.schedule._PAGE", 2)
+    for number in range(7):
+        office.join(f"E{number}", f"Ada {'ABCDEFG'[number]}", hireDate=f"2026-04-{10 + number % 3}")
+    office.drain()
+
+    told = _coming(office)
+
+    assert sorted(each.person_id for each in told) == list(range(1, 8))
+    assert [each.change.at for each in told] == sorted(each.change.at for each in told)
+
+
+def test_what_is_due_and_not_made_yet_comes_first(office: Office) -> None:
+    """While nobody works, a departure that has passed stays in the schedule."""
+    office.employ("Ada Lovelace")
+    office.tell("left", "E1", lastWorkingDay="2026-03-10")
+    office.drain()
+    office.move(20 * DAY)
+
+    first, second = _coming(office)
+
+    assert (first.change.step, second.change.step) == ("block", "delete-mailbox")
+    assert first.change.at < office.clock.now() < second.change.at
+
+
+def test_row_knows_until_when_all_can_be_undone(office: Office) -> None:
+    """Evaluation notes when the first irreversible change comes, moves it with the facts, and forgets it."""
+    office.employ("Ada Lovelace")
+    assert office.people()[0].irreversible_at is None
+
+    office.tell("left", "E1")
+    office.drain()
+    assert office.people()[0].irreversible_at == MONDAY + 30 * DAY
+
+    office.move(DAY)
+    office.tell("leaving_cancelled", "E1")
+    office.drain()
+    assert office.people()[0].irreversible_at is None
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A shell with a policy, a database and the clock of a day after the shell's events."""
+    shell = Shell(tmp_path, {"MAILROSTER_MIGADU_URL": "http://127.0.0.1:9/v1"})
+    assert shell.run("init").code == 0
+    shell.write("policy.toml", '[organisation]\ndomain = "example.org"\ntimezone = "Europe/Berlin"\n')
+    return shell
+
+
+def test_command_needs_a_policy(shell: Shell) -> None:
+    """Before a worker activated a policy nothing can be foretold, and the command says so."""
+    assert shell.run("db", "upgrade").code == 0
+    assert shell.run("submit", "-", stdin=lines(event(1, "person.joined", "E1", givenName="Ada"))).code == 0
+
+    ran = shell.run("schedule")
+
+    assert ran.code == 1
+    assert "no policy is active yet" in ran.err
+    assert ran.out == ""

@@ -1,0 +1,113 @@
+"""What will come by time alone: when a person's state will differ, what happens then, and until when it can be undone.
+
+Nothing here knows the stages: all is asked of ``desired`` and its ``valid_until``, so a stage that is added there comes
+along by itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from worker.policy.desired_person import desired_person
+from worker.policy.document import Policy
+from worker.policy.mailboxes import step_between
+from worker.policy.naming import NoUsableName, UnknownDomain, candidates
+from worker.policy.state import Access, DesiredPerson, Missing, NoMailbox, PersonState, WantedMailbox
+from worker.policy.view import PersonView
+
+_MOST_CHANGES = 100
+"""No policy has so many stages; a walk that finds more would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happens to a person at an instant, if nobody says anything new until then."""
+
+    at: datetime
+    step: str
+    """The policy's names of what happens, joined by ``and``."""
+    irreversible: bool
+    """What it takes cannot be given back."""
+    undoable_until: datetime | None
+    """Until when the state before it can be had back: the next irreversible change; of that itself its own instant, up
+    to which it can be averted. None: as long as one likes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    at: datetime
+    before: DesiredPerson
+    after: DesiredPerson
+
+
+def timeline(view: PersonView, policy: Policy, now: datetime, until: datetime | None = None) -> tuple[Change, ...]:
+    """Return what changes for a person after ``now`` and not after ``until`` (aware; None: ever), soonest first. Pure.
+
+    Assumes that whatever is due is done at that instant: blocks are confirmed, mailboxes made and deleted, nothing is
+    held. So a later stage that counts from a block may come later than told here, and never earlier.
+    """
+    changes: list[Change] = []
+    undoable_until = None
+    for turn in reversed(list(_turns(view, policy, now))):
+        irreversible = is_irreversible(turn.before.mailbox, turn.after.mailbox)
+        undoable_until = turn.at if irreversible else undoable_until
+        step = step_between(turn.before, turn.after)
+        changes.append(Change(turn.at, step, irreversible, undoable_until))
+    return tuple(change for change in reversed(changes) if until is None or change.at <= until)
+
+
+def irreversible_at(view: PersonView, policy: Policy, now: datetime) -> datetime | None:
+    """Return when the first change comes that cannot be undone, as ``timeline`` sees it; None where none comes."""
+    return next((change.at for change in timeline(view, policy, now) if change.irreversible), None)
+
+
+def is_irreversible(before: PersonState, after: PersonState) -> bool:
+    """Tell whether what lies between two states takes something that nobody can give back: mail, or an address."""
+    if not isinstance(after, NoMailbox):
+        return False
+    return isinstance(before, WantedMailbox) or (isinstance(before, NoMailbox) and after.release and not before.release)
+
+
+def served(view: PersonView, policy: Policy, state: PersonState, at: datetime) -> PersonView:
+    """Return the view of a person once a state was brought about at an instant."""
+    match state:
+        case WantedMailbox(access=Access.BLOCKED) if view.mailbox_exists:
+            return replace(view, blocked_at=view.blocked_at or at)
+        case WantedMailbox(access=Access.OPEN):
+            return replace(view, mailbox_exists=view.mailbox_exists or state.create, blocked_at=None)
+        case NoMailbox():
+            return replace(view, mailbox_exists=False, blocked_at=None)
+        case Missing() if view.address is None:
+            return _with_address(view, policy)
+        case _:
+            return view
+
+
+def _turns(view: PersonView, policy: Policy, now: datetime) -> Iterator[_Turn]:
+    at, state = now, _state(view, policy, now)
+    for _ in range(_MOST_CHANGES):
+        view = served(view, policy, state.mailbox, at)
+        decision = desired_person(view, policy, at)
+        before = replace(decision.state, next_step=None)
+        if isinstance(before.mailbox, NoMailbox) and before.mailbox != state.mailbox:
+            yield _Turn(at, state, before)  # due at the very instant of what it had to wait for
+            state = before
+            continue
+        if decision.valid_until is None:
+            return
+        at = decision.valid_until
+        state = _state(view, policy, at)
+        yield _Turn(at, before, state)
+
+
+def _state(view: PersonView, policy: Policy, at: datetime) -> DesiredPerson:
+    return replace(desired_person(view, policy, at).state, next_step=None)
+
+
+def _with_address(view: PersonView, policy: Policy) -> PersonView:
+    """Return the view of somebody who was given the first address and a mailbox."""
+    try:
+        first = next(candidates(view.profile.facts, policy), None)
+    except (NoUsableName, UnknownDomain):
+        return view
+    return view if first is None else replace(view, address=first, mailbox_exists=True, blocked_at=None)
