@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from tests.integration.office import KEY, USER, Office
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
@@ -106,6 +109,20 @@ class Staying:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+
+
+def beside(office: Office, url: str, directory: Path) -> Shell:
+    """Return a shell on an office's database, mail host and time."""
+    behind = int((datetime.now(UTC) - office.clock.now()).total_seconds())
+    variables = {
+        "MAILROSTER_DATABASE_URL": url,
+        "MAILROSTER_MIGADU_URL": office.url,
+        "MAILROSTER_MIGADU_USER": USER,
+        "MAILROSTER_MIGADU_KEY": KEY,
+        "MAILROSTER_CALL_LIMIT": "off",
+        "MAILROSTER_CLOCK": f"-PT{behind}S",
+    }
+    return Shell(directory, variables)
 
 
 def event(number: int, kind: str, subject: str, **told: object) -> dict[str, object]:

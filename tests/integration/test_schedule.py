@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.office import DAY, MONDAY, Office
-from tests.integration.shell import Shell, event, lines
+from tests.integration.shell import Shell, beside, event, lines
 from worker.policy import Policy, load_policy
 from worker.store.policies import active_policy
 from worker.store.schedule import Coming, coming
@@ -108,3 +108,30 @@ def test_command_needs_a_policy(shell: Shell) -> None:
     assert ran.code == 1
     assert "no policy is active yet" in ran.err
     assert ran.out == ""
+
+
+def test_command_and_why_tell_the_same(office: Office, migrated_url: str, tmp_path: Path) -> None:
+    """Both tell each change in the person's zone and in UTC, and until when it can be undone."""
+    office.employ("Ada Lovelace")
+    office.tell("left", "E1", lastWorkingDay="2026-03-10", timezone="Europe/London")
+    office.drain()
+    shell = beside(office, migrated_url, tmp_path)
+
+    told = shell.run("schedule", "--days", "60", "--json").document["changes"]
+    assert [(each["person"], each["zone"], each["step"], each["irreversible"]) for each in told] == [
+        ("1", "Europe/London", "block", False),
+        ("1", "Europe/London", "delete-mailbox", True),
+    ]
+    assert [(each["at"], each["local"]) for each in told] == [
+        ("2026-03-11T00:00:00Z", "2026-03-11T00:00:00+00:00"),
+        ("2026-04-09T23:00:00Z", "2026-04-10T00:00:00+01:00"),
+    ]
+    assert {each["undoableUntil"] for each in told} == {"2026-04-09T23:00:00Z"}
+    assert "2026-04-10 00:00 Europe/London" in shell.run("schedule").out
+    assert "block" not in shell.run("schedule", "--days", "5").out
+
+    ahead = shell.run("why", "E1", "--json").document["schedule"]
+    assert ahead == [{name: each[name] for name in ahead[0]} for each in told]
+    said = shell.run("why", "E1").out
+    assert "2026-03-11 00:00 Europe/London: block; can be undone until 2026-04-10 00:00 Europe/London" in said
+    assert "2026-04-10 00:00 Europe/London: delete-mailbox; cannot be undone" in said

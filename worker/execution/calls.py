@@ -62,6 +62,8 @@ def write_of(step: Step, secrets: Secrets) -> Write[Object]:
     match step.operation:
         case Operation.CREATE_MAILBOX:
             return create(mailbox_at(step.target), _fields(step), _first_credential(step, secrets))
+        case Operation.RESET_PASSWORD:
+            return update(mailbox_at(step.target), {}, Password(secrets.random_password()))
         case Operation.CREATE_IDENTITY | Operation.CREATE_ALIAS | Operation.CREATE_FORWARDING:
             return create(_place(step), _fields(step))
         case (

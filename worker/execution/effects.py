@@ -25,6 +25,8 @@ def enter(session: Session, step: Step, job_id: int, now: datetime) -> None:
     match step.operation:
         case Operation.CREATE_MAILBOX | Operation.CREATE_IDENTITY:
             _made(row, job_id, now)
+        case Operation.RESET_PASSWORD:
+            row.blocked_at = None  # somebody has the password again
         case Operation.DELETE_MAILBOX:
             _forget_mailbox(session, row)
         case Operation.DELETE_IDENTITY:

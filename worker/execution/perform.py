@@ -85,7 +85,7 @@ def perform(run: Run, order: Order) -> Outcome:
             return held
         rows = _intended(session, run, order)
         run.recorder.flush(session)
-    made = [(steps.to_step(row), _perform_step(run, row, order.secrets)) for row in rows]
+    made = [(steps.to_step(row), perform_step(run, row, order.secrets)) for row in rows]
     return _ended(order.plan, made, run.now)
 
 
@@ -116,7 +116,11 @@ def _intended(session: Session, run: Run, order: Order) -> list[StepRow]:
     return steps.intend(session, order.plan.steps, intention, run.now)
 
 
-def _perform_step(run: Run, row: StepRow, secrets: Secrets) -> Made:
+def perform_step(run: Run, row: StepRow, secrets: Secrets) -> Made:
+    """Make the call of an intended step, and return what came of it.
+
+    Raises MigaduError, NoCallNow or LeaseLost; whichever it is, the ledger holds what is known of the call.
+    """
     step = steps.to_step(row)
     if not step.is_call:
         _write(run, row.id, lambda session, known: _enter_alone(session, known, step, run.now))

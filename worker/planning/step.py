@@ -23,6 +23,8 @@ class Operation(StrEnum):
     """Close the doors and nothing else."""
     REOPEN_MAILBOX = "reopen-mailbox"
     """Give the doors back that were closed; after a block the password stays unknown to everyone."""
+    RESET_PASSWORD = "reset-password"  # noqa: S105 - a name
+    """Set a fresh password, for an operator who asked for one. No plan holds it: see ``execution.passwords``."""
     DELETE_MAILBOX = "delete-mailbox"
     SET_AUTOREPLY = "set-autoreply"
     """Write a stage's autoreply; the person's own is kept for the way back."""

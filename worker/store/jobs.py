@@ -68,13 +68,35 @@ def refresh(
     A job that is running meanwhile is queued again when it ends. An urgent cause makes the job urgent.
     """
     while True:
-        job_id = _insert(session, subject, urgency=urgency, now=now, event_id=event_id)
+        job_id = make(session, subject, urgency=urgency, now=now, event_id=event_id)
         if job_id is not None:
             return job_id
         row = session.scalars(_outstanding(subject).with_for_update().execution_options(populate_existing=True)).first()
         if row is not None:
             return _freshen(session, row, urgency=urgency, now=now, event_id=event_id)
         # Between the two statements the job ended, so there is room for a new one.
+
+
+def make(session: Session, subject: Subject, *, urgency: int, now: datetime, event_id: int | None = None) -> int | None:
+    """Make a queued job and return its id; None where the subject has an outstanding one, which is not touched."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    fresh = {
+        "subject_kind": subject.kind,
+        "subject_key": subject.key,
+        "person_id": subject.person_id,
+        "state": JobState.QUEUED,
+        "urgency": urgency,
+        "run_at": now,
+        "event_id": event_id,
+        "generation": 1,
+        "fence": 0,
+        "failures": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert = dialect.insert(JobRow).values(fresh).on_conflict_do_nothing().returning(JobRow.id)
+    job_id: int | None = session.scalar(insert)
+    return job_id
 
 
 def claim(session: Session, *, worker: str, lease: timedelta, now: datetime, least_urgent: int) -> Lease | None:
@@ -213,6 +235,18 @@ def get(session: Session, job_id: int, *, lock: bool = False) -> JobRow | None:
     return session.get(JobRow, job_id, with_for_update=lock, populate_existing=True)
 
 
+def newest_event_before(session: Session, row: JobRow) -> int:
+    """Return the newest event that refreshed an earlier job of the same person; 0 if none did."""
+    earlier = select(func.max(JobRow.event_id)).where(JobRow.person_id == row.person_id, JobRow.id < row.id)
+    return session.scalar(earlier) or 0
+
+
+def of_person_and_event(session: Session, person_id: int, event_id: int) -> JobRow | None:
+    """Return a person's own job that an event refreshed last."""
+    mine = select(JobRow).where(JobRow.person_id == person_id, JobRow.event_id == event_id)
+    return session.scalar(mine.order_by(JobRow.id.desc()).limit(1))
+
+
 def outstanding(session: Session, subject: Subject) -> JobRow | None:
     """Return a subject's outstanding job."""
     return session.scalar(_outstanding(subject))
@@ -273,27 +307,6 @@ def outstanding_by_subject(session: Session) -> list[JobRow]:
     return list(
         session.scalars(select(JobRow).where(JobRow.state.in_(OUTSTANDING)).order_by(needs_person, JobRow.id)),
     )
-
-
-def _insert(session: Session, subject: Subject, *, urgency: int, now: datetime, event_id: int | None) -> int | None:
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    fresh = {
-        "subject_kind": subject.kind,
-        "subject_key": subject.key,
-        "person_id": subject.person_id,
-        "state": JobState.QUEUED,
-        "urgency": urgency,
-        "run_at": now,
-        "event_id": event_id,
-        "generation": 1,
-        "fence": 0,
-        "failures": 0,
-        "created_at": now,
-        "updated_at": now,
-    }
-    insert = dialect.insert(JobRow).values(fresh).on_conflict_do_nothing().returning(JobRow.id)
-    job_id: int | None = session.scalar(insert)
-    return job_id
 
 
 def _freshen(session: Session, row: JobRow, *, urgency: int, now: datetime, event_id: int | None) -> int:

@@ -12,6 +12,7 @@ from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.whom import person_meant
 from worker.deployment import Deployment
 from worker.events import EventType
+from worker.execution import passwords
 from worker.intake import Receipt, call_back, state_of_person
 from worker.store import people
 from worker.store.tables import PersonRow
@@ -26,6 +27,7 @@ def commands() -> typer.Typer:
     group.command()(leave)
     group.command()(suspend)
     group.command()(resume)
+    group.command()(reset_password)
     return group
 
 
@@ -88,6 +90,19 @@ def resume(who: Who, *, as_json: Json = False) -> None:
         row = _meant(deployment, who)
         receipts = call_back(deployment.intake, row.id, actor=actor())
     _say_accepted(row, receipts, as_json=as_json)
+
+
+def reset_password(who: Who, *, as_json: Json = False) -> None:
+    """Set a fresh random password for a person's mailbox and show it, once: it is kept nowhere."""
+    with opened() as deployment:
+        row = _meant(deployment, who)
+        fresh = passwords.reset_password(deployment.execution, row.id, actor=actor())
+    if as_json:
+        show_json({"person": str(row.id), "address": fresh.address, "password": fresh.password})
+        return
+    say(f"The password of {fresh.address} is now")
+    print(fresh.password)
+    say("Hand it over now: it is kept nowhere, and nobody can show it again.")
 
 
 def _state(who: str, statement: EventType, told: dict[str, object], *, as_json: bool) -> None:
