@@ -31,6 +31,7 @@ def enter(session: Session, step: Step, job_id: int, now: datetime) -> None:
             _forget_mailbox(session, row)
         case Operation.DELETE_IDENTITY:
             row.exists_since, row.provenance = None, Provenance.RESERVED
+            row.held_to = now if row.withdrawn_at else None
         case Operation.CREATE_ALIAS | Operation.UPDATE_ALIAS | Operation.DELETE_ALIAS:
             _on_alias(row, step, job_id, now)
         case Operation.RELEASE_ADDRESS:
@@ -91,6 +92,7 @@ def _on_alias(row: AddressRow, step: Step, job_id: int, now: datetime) -> None:
         return  # of a primary or an identity, the ledger tells of the mailbox or identity, which is not there now
     if deleted:
         row.exists_since, row.provenance = None, Provenance.RESERVED
+        row.held_to = now if row.withdrawn_at else None
     elif step.operation is Operation.CREATE_ALIAS:
         row.provenance, row.job_id, row.exists_since = Provenance.CREATED, job_id, now
 

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
-from worker.events import parse_event
 from worker.execution.context import Execution
 from worker.policy import NoMailbox, Policy, desired
-from worker.roster import Person, Record, fold, profile
-from worker.store import events, people
+from worker.roster import profile
+from worker.store.refolding import folded, told_of
 from worker.store.views import person_view
 
 
@@ -16,14 +15,8 @@ def agrees(execution: Execution, person_id: int, policy: Policy, now: datetime, 
 
     That is for no mailbox, and for as much of what follows: addresses that are handed over, or given up.
     """
-    records: dict[tuple[str, str], Record] = {}
     with execution.database.read() as session:
-        known = people.load(session, person_id).records
-        for row in events.of_subjects(session, [(record.source, record.subject) for record in known]):
-            event = parse_event(row.document, now=row.received_at)
-            key = (row.source, event.subject)
-            records[key] = fold(records.get(key, Record(*key)), event, row.received_at)
-        anew = profile(Person(str(person_id), tuple(records.values())), execution.precedence)
+        anew = profile(folded(person_id, told_of(session, person_id)), execution.precedence)
         view = person_view(session, person_id, execution.precedence)
     state = desired(replace(view, profile=anew), policy, now).state.mailbox
     if not isinstance(state, NoMailbox):

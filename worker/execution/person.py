@@ -93,6 +93,8 @@ def run_person(run: Run) -> Outcome:
             ours = stuck is None
         elif stuck is None:
             known = _without(known, correct_ledger(session, int(known.view.profile.key), sight, run.now))
+        if stuck is None:
+            addresses.drop_withdrawn(session, int(known.view.profile.key), sight.addresses, run.now)
         observed = observed_person(session, int(known.view.profile.key), sight, ours=ours, today=run.now.date())
     if stuck is not None:
         return stuck

@@ -43,6 +43,12 @@ class Sight:
     seen_free_at: datetime | None = None
     """When what was not found was found missing."""
 
+    @property
+    def addresses(self) -> frozenset[Address]:
+        """The further addresses that were found: identities, and aliases where these were looked for."""
+        identities = self.mailbox.identities if self.mailbox is not None else ()
+        return frozenset({*self.aliases, *(identity.address for identity in identities)})
+
     def place_of(self, step: Step) -> Mailbox | Identity | Alias | Forwarding | None:
         """Return what stands in the place of a step; None where nothing does."""
         if step.operation in _ON_ALIASES:

@@ -6,7 +6,7 @@ Whoever gets a receipt may forget the event. An event that is refused leaves a r
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,6 +64,14 @@ def accept_of_operator(intake: Intake, document: object) -> Receipt:
     """
     (receipt,) = _accept(intake, OPERATOR, [document], _parse_statement)
     return receipt
+
+
+def insert_of_operator(session: Session, documents: Sequence[Mapping[str, object]], now: datetime) -> list[Receipt]:
+    """Put an operator's statements into the inbox, in the caller's transaction, who rings when it is committed.
+
+    Raises EventInvalid if one is invalid.
+    """
+    return [_insert(session, OPERATOR, _parse_statement(document, now), dict(document), now) for document in documents]
 
 
 def refuse(intake: Intake, source: str, body: object, reason: str) -> int:

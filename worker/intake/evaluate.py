@@ -123,7 +123,7 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
     if not _is_read(session, domain):
         return view, domain
     try:
-        found = _reserve(session, view, policy, domain, now)
+        found = _kept_after_all(session, view, policy) or _reserve(session, view, policy, domain, now)
     except (NoUsableName, UnknownDomain):
         return view, None  # the run says why, on the job
     if found is None:
@@ -134,9 +134,21 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
 def _holding(view: PersonView, found: Address, policy: Policy) -> PersonView:
     if view.address is None:
         return replace(view, address=found)
+    view = replace(view, withdrawn=view.withdrawn - {found})
     if policy.renaming.strategy is Renaming.ALIAS:
         return replace(view, aliases=view.aliases | {found})
     return replace(view, identities=view.identities | {found})
+
+
+def _kept_after_all(session: Session, view: PersonView, policy: Policy) -> Address | None:
+    """Keep an address that was to go, where the name behind it holds again; None where none fits."""
+    for row in addresses.withdrawn(session, int(view.profile.key)):
+        if row.role == _ROLES.get(policy.renaming.strategy) and fits(
+            {Address(row.address)}, view.profile.facts, policy
+        ):
+            row.withdrawn_at = None
+            return Address(row.address)
+    return None
 
 
 def _reserve(session: Session, view: PersonView, policy: Policy, domain: str, now: datetime) -> Address | None:
@@ -230,6 +242,7 @@ def _refresh(session: Session, subject: Subject, cause: _Cause) -> None:
 def wanted_hash(state: PersonState, address: Address | None) -> str:
     """Return a hash of what is wanted for a person: equal hashes need no second job."""
     content = {"kind": type(state).__name__, "address": address} | asdict(state)
+    content.pop("withdrawn", None)  # whoever withdraws asks for a job, and once they are gone nothing is to do
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=sorted).encode()).hexdigest()
 
 

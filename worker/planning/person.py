@@ -7,7 +7,7 @@ and has not yet taken anything away.
 from collections.abc import Iterator, Mapping
 from typing import assert_never
 
-from worker.mail import DOORS, Address, FieldValue, Mailbox
+from worker.mail import DOORS, Address, FieldValue, Identity, Mailbox
 from worker.planning.autoreply import AUTOREPLY, autoreply_steps, is_ours
 from worker.planning.closing import closing, credential_note, managed_doors, must_reopen, reopening
 from worker.planning.effect import apply_steps
@@ -149,12 +149,21 @@ def _identities(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPers
         before, after = {"name": found[known].name}, {"name": desired.name}
         if before != after:
             yield Step(Operation.UPDATE_IDENTITY, known, before, after, mailbox=mailbox.address)
+    for former in sorted(desired.withdrawn):
+        yield from alias_in_the_way(former, observed)
+        if former in found:
+            yield _withdrawal(found[former], mailbox.address)
 
 
 def _new_identity(new: Address, mailbox: Address, name: str) -> Step:
     # "none" receives, and sends through the mailbox's own login: a login of its own would outlive a suspension.
     after: dict[str, FieldValue] = {"name": name, "password_use": "none"}
     return Step(Operation.CREATE_IDENTITY, new, before={}, after=after, mailbox=mailbox)
+
+
+def _withdrawal(identity: Identity, mailbox: Address) -> Step:
+    before: dict[str, FieldValue] = {"name": identity.name, "password_use": identity.password_use}
+    return Step(Operation.DELETE_IDENTITY, identity.address, before, after={}, mailbox=mailbox)
 
 
 def _shown(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:

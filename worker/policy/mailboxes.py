@@ -74,6 +74,7 @@ def _mailbox(
         access=access,
         identities=_at_the_same_domain(view.identities - view.adopted, address),
         aliases=_at_the_same_domain(view.aliases, address),
+        withdrawn=view.withdrawn,
         fields=fields_of(view, policy),
         credential=policy.joining.credential,
         recovery=recovery,

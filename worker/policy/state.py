@@ -56,6 +56,8 @@ class WantedMailbox:
     access: Access = Access.OPEN
     identities: frozenset[Address] = frozenset()
     """Further addresses of the same person: former ones and those a rename brought."""
+    withdrawn: frozenset[Address] = frozenset()
+    """Identities that must go, where they exist."""
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     """The writable fields that the policy manages."""
     credential: Credential = Credential.RANDOM

@@ -37,6 +37,8 @@ class PersonView:
     instead_of: Address | None = None
     """What the policy would have given where another address was adopted; held by nobody, and a sign of the name that
     the person had then."""
+    withdrawn: frozenset[Address] = frozenset()
+    """Further addresses that came of something an operator took back: they are to go."""
     mailbox_exists: bool = False
     """We know that the mailbox exists at the host."""
     blocked_at: datetime | None = None

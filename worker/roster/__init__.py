@@ -9,6 +9,7 @@ from worker.roster.folding import fold
 from worker.roster.linking import Ambiguous, Link, Linked, NewPerson, Unmatched, link
 from worker.roster.person import Person, Profile, Said, manager_of_operator, profile, spoken
 from worker.roster.record import OPERATOR, EmploymentKind, EmploymentStatement, Record, Stated, Version
+from worker.roster.undoing import NoWayBack, Restoring, way_back
 
 __all__ = [
     "OPERATOR",
@@ -19,9 +20,11 @@ __all__ = [
     "Link",
     "Linked",
     "NewPerson",
+    "NoWayBack",
     "Person",
     "Profile",
     "Record",
+    "Restoring",
     "Said",
     "Stated",
     "Unmatched",
@@ -34,4 +37,5 @@ __all__ = [
     "profile",
     "spoken",
     "to_document",
+    "way_back",
 ]

@@ -189,6 +189,28 @@ def release(session: Session, row: AddressRow, now: datetime) -> None:
     session.flush()
 
 
+def withdraw(session: Session, person_id: int, *, since: datetime, now: datetime) -> None:
+    """Have the further addresses go that a person was given since an instant: the name behind them was taken back."""
+    for row in of_person(session, person_id):
+        if row.role == Role.IDENTITY and row.held_from >= since and row.withdrawn_at is None:
+            row.withdrawn_at = now
+    session.flush()
+
+
+def withdrawn(session: Session, person_id: int) -> list[AddressRow]:
+    """Return the addresses of a person that are to go."""
+    return [row for row in of_person(session, person_id) if row.withdrawn_at is not None]
+
+
+def drop_withdrawn(session: Session, person_id: int, found: Iterable[Address], now: datetime) -> None:
+    """Give up the addresses that were to go and are not at the host: they are gone, or were never made."""
+    shown = frozenset(found)
+    for row in withdrawn(session, person_id):
+        if row.address not in shown:
+            row.held_to, row.exists_since = now, None
+    session.flush()
+
+
 def domain_read_at(session: Session, domain: str) -> datetime | None:
     """Return when a domain's addresses were last read into the ledger."""
     row = session.get(DomainRow, domain)

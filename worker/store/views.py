@@ -1,7 +1,7 @@
 """What the policy is shown: views of people and shared addresses, put together from records, ledger and memberships."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -38,6 +38,10 @@ def everybody(session: Session, precedence: Mapping[str, int]) -> list[PersonVie
     return [_view(profile(Person(str(id_), tuple(records[id_])), precedence), held[id_]) for id_ in ids]
 
 
+def _further(rows: Sequence[AddressRow], role: Role) -> Iterator[Address]:
+    return (Address(row.address) for row in rows if row.role == role and row.withdrawn_at is None)
+
+
 def shared_view(session: Session, address: Address) -> SharedView:
     """Return a shared address with the mailboxes of its members that exist."""
     return SharedView(address=address, members=addresses.existing_members(session, address))
@@ -45,16 +49,18 @@ def shared_view(session: Session, address: Address) -> SharedView:
 
 def _view(read: Profile, rows: Sequence[AddressRow], manager: Manager | None = None) -> PersonView:
     primary = next((row for row in rows if row.role == Role.PRIMARY), None)
-    identities = [row for row in rows if row.role == Role.IDENTITY]
-    aliases = frozenset(Address(row.address) for row in rows if row.role == Role.ALIAS)
+    aliases = frozenset(_further(rows, Role.ALIAS))
     return PersonView(
         profile=read,
         address=Address(primary.address) if primary else None,
-        identities=frozenset(Address(row.address) for row in identities),
+        identities=frozenset(_further(rows, Role.IDENTITY)),
         aliases=aliases,
-        received=frozenset(Address(row.address) for row in rows if row.job_id is not None),
+        withdrawn=frozenset(Address(row.address) for row in rows if row.withdrawn_at is not None),
+        received=frozenset(Address(row.address) for row in rows if row.job_id is not None and not row.withdrawn_at),
         redirected=frozenset(Address(row.address) for row in rows if row.alias_to) - aliases,
-        adopted=frozenset(Address(row.address) for row in identities if row.provenance == Provenance.ADOPTED),
+        adopted=frozenset(
+            Address(row.address) for row in rows if row.role == Role.IDENTITY and row.provenance == Provenance.ADOPTED
+        ),
         instead_of=Address(primary.instead_of) if primary and primary.instead_of else None,
         mailbox_exists=primary is not None and primary.exists_since is not None,
         blocked_at=primary.blocked_at if primary else None,

@@ -1,4 +1,4 @@
-"""Jobs through the API: looking, retrying, dismissing."""
+"""Jobs through the API: looking, retrying, dismissing, undoing."""
 
 from typing import Annotated
 
@@ -6,12 +6,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from worker.deployment import Deployment
+from worker.execution import undo as undoing
 from worker.execution import verbs
 from worker.store import jobs
 from worker.store.jobs import JobFilter
 from worker.store.states import JobState
 from worker.web.access import Here, Operator, Viewer, actor
-from worker.web.objects import JsonObject, job_detail, job_object, listing
+from worker.web.objects import JsonObject, job_detail, job_objects, listing
 from worker.web.paging import After, Key, Limit
 from worker.web.problems import Problem, verb_problems
 
@@ -41,7 +42,7 @@ def index(
     wanted = JobFilter(states=tuple(state or ()), person_id=person)
     with here.database.read() as session:
         rows = jobs.page(session, wanted, after=after, limit=limit + 1)
-        return listing("jobs", [job_object(row) for row in rows], limit=limit)
+        return listing("jobs", job_objects(session, rows), limit=limit)
 
 
 @router.get("/{job_id}")
@@ -64,6 +65,14 @@ def dismiss(token: Operator, job_id: Key, here: Here, why: Dismissal | None = No
     with verb_problems():
         reason = (why or Dismissal()).reason
         verbs.dismiss(here.database, here.clock, here.bell, job_id, actor(token), reason=reason)
+    return _shown(here, job_id)
+
+
+@router.post("/{job_id}/undo")
+def undo(token: Operator, job_id: Key, here: Here) -> JsonObject:
+    """Restore what held before a job, by an operator's statement; the next evaluation goes by it."""
+    with verb_problems():
+        undoing.undo(here.intake, job_id, actor(token))
     return _shown(here, job_id)
 
 

@@ -23,6 +23,7 @@ from worker.store.policies import active_policy
 from worker.store.settled import is_settled
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PauseRow, PersonRow, StepRow
+from worker.store.undos import ways_back
 
 JsonObject = dict[str, object]
 
@@ -100,9 +101,24 @@ def job_object(row: JobRow) -> JsonObject:
     }
 
 
+def job_objects(session: Session, rows: Sequence[JobRow]) -> list[JsonObject]:
+    """Return jobs without their steps, with whether and until when each can be undone, and what undid it."""
+    ways = ways_back(session, rows)
+    return [
+        job_object(row)
+        | {
+            "undoable": ways[row.id].is_open,
+            "undoableUntil": instant(ways[row.id].until),
+            "undoneBy": _id(ways[row.id].undone_by),
+        }
+        for row in rows
+    ]
+
+
 def job_detail(session: Session, row: JobRow) -> JsonObject:
     """Return a job with its latest plan, its steps and the requests that were made for it."""
-    return job_object(row) | {
+    (shown,) = job_objects(session, [row])
+    return shown | {
         "plan": row.plan,
         "planHash": row.plan_hash,
         "steps": [step_object(step) for step in steps.of_job(session, row.id)],

@@ -1,4 +1,4 @@
-"""``jobs``: look at them, run one again, give one up."""
+"""``jobs``: look at them, run one again, give one up, take one back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -8,9 +8,11 @@ import typer
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
-from worker.cli.output import say, show_json, show_table
+from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import person_meant
+from worker.events import EventType
+from worker.execution import undo as undoing
 from worker.execution import verbs
 from worker.store import jobs, people
 from worker.store.database import Session
@@ -18,7 +20,8 @@ from worker.store.jobs import JobFilter, SubjectKind
 from worker.store.states import JobState
 from worker.store.steps import attempts_of, of_job, to_step
 from worker.store.tables import JobRow
-from worker.web.objects import job_detail, job_object, listing
+from worker.store.undos import ways_back
+from worker.web.objects import job_detail, job_objects, listing
 
 JobId = Annotated[int, typer.Argument(metavar="ID")]
 NEEDS_A_PERSON = (JobState.HELD, JobState.PARKED)
@@ -31,6 +34,7 @@ def commands() -> typer.Typer:
     group.command()(show)
     group.command()(retry)
     group.command()(dismiss)
+    group.command()(undo)
     return group
 
 
@@ -48,7 +52,7 @@ def list_jobs(
         wanted = JobFilter(states=tuple(state or ()), person_id=person_id)
         rows = jobs.page(session, wanted, after=after, limit=limit + 1)
         if as_json:
-            show_json(listing("jobs", [job_object(row) for row in rows], limit=limit))
+            show_json(listing("jobs", job_objects(session, rows), limit=limit))
             return
         told = zip(rows[:limit], subjects_of(session, rows[:limit]), strict=True)
         shown = [(row.id, subject, row.state.value, row.run_at, row.reason) for row, subject in told]
@@ -89,6 +93,25 @@ def dismiss(
     say(f"job {job_id} is dismissed")
 
 
+def undo(job_id: JobId, *, as_json: Json = False) -> None:
+    """Restore what held before a job, as an operator's word that counts until a source says something newer.
+
+    A departure, a block or a stage: the departure is called off. A suspension or its end: the other. A joining: it is
+    called off, and a mailbox that was made goes the way of a departure. A change of facts: the former ones are stated.
+    """
+    with opened(ringing=True) as deployment:
+        undone = undoing.undo(deployment.intake, job_id, actor())
+    if as_json:
+        show_json({"person": str(undone.person_id), "events": [str(each) for each in undone.events]})
+        return
+    for number, kind in zip(undone.events, undone.types, strict=True):
+        say(f"event {number} ({kind.value}) about person {undone.person_id} is accepted")
+    if EventType.LEAVING_CANCELLED in undone.types:
+        say(f"whoever was blocked needs a new password: `mailroster people reset-password {undone.person_id}`")
+    if EventType.JOINING_CANCELLED in undone.types:
+        say("the joining is called off: a mailbox that was made for it is blocked, and goes the way of a departure")
+
+
 def subjects_of(session: Session, rows: Sequence[JobRow]) -> list[str]:
     """Return whom or what each of these jobs is about, in words."""
     names = people.names(session, sorted({row.person_id for row in rows if row.person_id is not None}))
@@ -101,6 +124,14 @@ def _subject(row: JobRow, names: Mapping[int, str]) -> str:
     return names.get(row.person_id) or f"person {row.person_id}"
 
 
+def _show_way_back(session: Session, row: JobRow) -> None:
+    way = ways_back(session, [row])[row.id]
+    if way.undone_by is not None:
+        say(f"  undone by event {way.undone_by}")
+    elif way.is_open and way.until is not None:
+        say(f"  undoable until {moment(way.until)}")
+
+
 def _show(session: Session, row: JobRow) -> None:
     (subject,) = subjects_of(session, [row])
     say(f"job {row.id}: {subject}, {row.state.value}", style="bold")
@@ -109,6 +140,7 @@ def _show(session: Session, row: JobRow) -> None:
     for step in of_job(session, row.id):
         show_step(to_step(step), f"{step.state.value}{f' ({step.reason})' if step.reason else ''}")
     show_held_plan(row)
+    _show_way_back(session, row)
     attempts = attempts_of(session, row.id)
     show_table(
         ("at", "call", "answer", "seconds"),

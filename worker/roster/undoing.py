@@ -1,0 +1,120 @@
+"""Undoing: the statements by which an operator restores what held before some events, so that all read it alike.
+
+Nothing is unsaid: what was heard stays, and the newer word counts.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from worker.events import EventType, FactValue
+from worker.roster.employment import Employment
+from worker.roster.person import Person, Profile, manager_of_operator, profile, spoken
+from worker.roster.record import OPERATOR, EmploymentKind
+
+_NAMES = ("givenName", "familyName", "displayName", "nickName")
+_RENAMED = frozenset({*_NAMES, "middleName", "workEmail"})
+_EMPLOYED = (EmploymentKind.JOINED, EmploymentKind.LEAVING_CANCELLED)
+
+
+class NoWayBack(ValueError):
+    """No statement brings back what held before; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """One statement that an operator makes."""
+
+    type: EventType
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
+    immediate: bool = False
+
+
+def way_back(now: Person, before: Person, precedence: Mapping[str, int]) -> tuple[Restoring, ...]:
+    """Return what an operator says, in this order and newer than all, so that ``before`` holds again. Empty: it does.
+
+    ``before`` is the same person without the events that are undone. A fact nobody had stated becomes known to be
+    empty. A joining is called off, so the way back from a mailbox that it made is that of a departure; of somebody whom
+    nobody knew before it the facts stay. Raises NoWayBack.
+    """
+    known, former = profile(now, precedence), profile(before, precedence)
+    if known.purged and not former.purged:
+        raise NoWayBack("an erasure that was asked for is taken back by a joining alone")
+    restoring = [*_employment(known.employment, former), *_suspension(known, former)]
+    if former.employment is None and known.employment is not None:
+        return tuple(restoring)  # nobody knew them: what is known of who will not come stays, for the mailbox's sake
+    return _with_facts(restoring, _facts(known, former, before, precedence), former)
+
+
+def _with_facts(restoring: list[Restoring], facts: dict[str, FactValue], former: Profile) -> tuple[Restoring, ...]:
+    """Let the first statement carry the facts, so that no evaluation sees half of them."""
+    told = {name: value for statement in restoring for name, value in statement.facts.items()}
+    facts = {name: former.facts.get(name) for name in told} | facts  # dates of employment are facts, too
+    differing = {name: value for name, value in facts.items() if name in told and told[name] != value}
+    carried = {name: value for name, value in facts.items() if name not in told}
+    if restoring and carried:
+        restoring = [replace(restoring[0], facts={**carried, **restoring[0].facts}), *restoring[1:]]
+    elif carried:
+        differing = carried
+    if differing:
+        kind = EventType.RENAMED if _RENAMED & differing.keys() else EventType.UPDATED
+        restoring = [*restoring, Restoring(kind, differing)]
+    return tuple(restoring)
+
+
+def _facts(known: Profile, former: Profile, before: Person, precedence: Mapping[str, int]) -> dict[str, FactValue]:
+    said = spoken(before, precedence)
+    changed = {name for name, value in known.facts.items() if former.facts.get(name) != value}
+    facts = {name: former.facts.get(name) for name in sorted(changed)}
+    if "manager" in facts and former.manager is not None and said["manager"].source != OPERATOR:
+        facts["manager"] = manager_of_operator(*former.manager)
+    elif "manager" in facts and former.manager is not None:
+        facts["manager"] = said["manager"].stated.value
+    return facts
+
+
+def _suspension(known: Profile, former: Profile) -> Iterator[Restoring]:
+    if known.suspended != former.suspended:
+        yield Restoring(EventType.SUSPENDED if former.suspended else EventType.RESUMED)
+
+
+def _employment(known: Employment | None, former: Profile) -> Iterator[Restoring]:
+    was = former.employment
+    if known is None or (was is not None and _says(known) == _says(was)):
+        return
+    if was is None or was.kind is EmploymentKind.JOINING_CANCELLED:
+        yield Restoring(EventType.JOINING_CANCELLED)
+    elif was.kind in _EMPLOYED:
+        yield from _employed(known, was, former)
+    elif known.kind is EmploymentKind.JOINED:
+        yield Restoring(EventType.JOINING_CANCELLED)  # the departure before it holds again
+    else:
+        if known.immediate and not was.immediate:
+            yield Restoring(EventType.LEAVING_CANCELLED)  # only this ends that it is immediate
+        yield Restoring(EventType.LEFT, _dates(was), immediate=was.immediate)
+
+
+def _employed(known: Employment, was: Employment, former: Profile) -> Iterator[Restoring]:
+    if known.kind is EmploymentKind.LEFT:
+        yield Restoring(EventType.LEAVING_CANCELLED)
+        if known.hire_date == was.hire_date:
+            return
+    names = {name: value for name in _NAMES if (value := former.facts.get(name))}
+    hired = was.hire_date.isoformat() if was.hire_date else None
+    yield Restoring(EventType.JOINED, names | {"hireDate": hired})
+
+
+def _says(employment: Employment) -> tuple[object, ...]:
+    """Return what a statement of employment comes to; who made it and when does not matter."""
+    if employment.kind is EmploymentKind.LEFT:
+        dates = employment.last_working_day, employment.left_at, employment.immediate
+        return EmploymentKind.LEFT, employment.hire_date, *dates
+    if employment.kind in _EMPLOYED:
+        return EmploymentKind.JOINED, employment.hire_date
+    return (employment.kind,)
+
+
+def _dates(was: Employment) -> dict[str, FactValue]:
+    if was.last_working_day is not None:
+        return {"lastWorkingDay": was.last_working_day.isoformat()}
+    left_at = was.left_at or was.at
+    return {"leftAt": left_at.isoformat().replace("+00:00", "Z")}

@@ -1,0 +1,86 @@
+"""What was undone, and until when a job can be: told from columns alone, for lists of any length."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from worker.planning.step import Operation
+from worker.store.jobs import SubjectKind
+from worker.store.states import StepState
+from worker.store.tables import JobRow, PersonRow, StepRow, UndoRow
+
+IRREVERSIBLE = (Operation.DELETE_MAILBOX,)
+"""What takes something that nobody can give back."""
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """Whether a job can be undone, as far as it tells itself; newer statements may still stand in the way."""
+
+    is_open: bool
+    until: datetime | None
+    """From then on it cannot be undone; None where no such instant is known."""
+    undone_by: int | None
+    """The event by which an operator undid it."""
+
+
+def ways_back(session: Session, rows: Sequence[JobRow]) -> Mapping[int, WayBack]:
+    """Return the way back of each of these jobs, by its id."""
+    undone = _undone(session, [row.id for row in rows])
+    people = sorted({row.person_id for row in rows if row.person_id is not None})
+    taken, ends = _last_taking(session, people), _ends(session, people)
+    return {row.id: _way_back(row, undone.get(row.id), taken, ends) for row in rows}
+
+
+def undone_by(session: Session, job_id: int) -> int | None:
+    """Return the event by which an operator undid a job; None if nobody did."""
+    return _undone(session, [job_id]).get(job_id)
+
+
+def taken_since(session: Session, row: JobRow) -> int | None:
+    """Return the job that took for good what this one's person had: this one, or one after it. None if none did."""
+    last = _last_taking(session, [row.person_id] if row.person_id is not None else []).get(row.person_id or 0)
+    return last if last is not None and last >= row.id else None
+
+
+def note(session: Session, job_id: int, event_id: int, now: datetime) -> None:
+    """Note that a job was undone by an operator's statement."""
+    session.add(UndoRow(job_id=job_id, event_id=event_id, at=now))
+    session.flush()
+
+
+def _way_back(
+    row: JobRow, undone: int | None, taken: Mapping[int, int], ends: Mapping[int, datetime | None]
+) -> WayBack:
+    if row.subject_kind != SubjectKind.PERSON or row.person_id is None:
+        return WayBack(is_open=False, until=None, undone_by=undone)
+    is_open = undone is None and taken.get(row.person_id, 0) < row.id
+    return WayBack(is_open, ends.get(row.person_id) if is_open else None, undone)
+
+
+def _undone(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
+    rows = session.execute(select(UndoRow.job_id, UndoRow.event_id).where(UndoRow.job_id.in_(job_ids)))
+    return {job_id: event_id for job_id, event_id in rows}  # noqa: C416 - a Row is no tuple[int, int] to mypy
+
+
+def _last_taking(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
+    """Return of each person the last job that took something for good."""
+    rows = session.execute(
+        select(JobRow.person_id, func.max(JobRow.id))
+        .join(StepRow, StepRow.job_id == JobRow.id)
+        .where(
+            JobRow.person_id.in_(person_ids),
+            StepRow.operation.in_(IRREVERSIBLE),
+            StepRow.state == StepState.CONFIRMED,
+        )
+        .group_by(JobRow.person_id),
+    )
+    return {person_id: job_id for person_id, job_id in rows if person_id is not None}
+
+
+def _ends(session: Session, person_ids: Sequence[int]) -> dict[int, datetime | None]:
+    rows = session.execute(select(PersonRow.id, PersonRow.irreversible_at).where(PersonRow.id.in_(person_ids)))
+    return {person_id: at for person_id, at in rows}  # noqa: C416 - as above
