@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.store import figures, people
+from worker.store import figures, merges, people
 from worker.store.database import Session
 from worker.store.holds import list_holds
 from worker.store.states import JobState
@@ -26,6 +26,12 @@ def _records(session: Session) -> str | None:
     number, waiting = figures.records_unmatched(session), people.unmatched(session)
     named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in waiting[:_MOST_NAMED])
     return f"{_counted(number)} belong to nobody yet: {named}" if waiting else None
+
+
+def _people(session: Session) -> str | None:
+    groups = merges.same_numbers(session, limit=_MOST_NAMED)
+    named = "; ".join(f"people {', '.join(map(str, group[:-1]))} and {group[-1]}" for group in groups)
+    return f"{named} state the same employeeNumber" if groups else None
 
 
 def _events(session: Session) -> str | None:
@@ -58,6 +64,13 @@ CONCERNS = (
         _records,
         "every record belongs to a person",
         "give the record an employeeNumber or a workEmail that one person has, in the system it comes from",
+    ),
+    Concern(
+        "people",
+        _people,
+        "no two state one employeeNumber",
+        "if they are one person, `mailroster people merge KEEP OTHER --dry-run` says what that would do; else mend it "
+        "where it is stated",
     ),
     Concern(
         "events",

@@ -11,6 +11,7 @@ from worker.execution.look import UnknownMailDomain
 from worker.execution.preview import NothingToPreviewBy
 from worker.execution.verbs import VerbRefused
 from worker.intake import EventsRefused, NothingToTakeBack
+from worker.intake.merging import MergeRefused
 from worker.intake.statements import UnknownPerson
 from worker.migadu import MigaduError
 from worker.policy import PolicyInvalid
@@ -26,6 +27,7 @@ FORESEEN: Final = (
     ClockInvalid,
     DatabaseFailure,
     EventsRefused,
+    MergeRefused,
     MigaduError,
     NoCallNow,
     NotConfigured,

@@ -148,12 +148,13 @@ def _intended(run: Run, address: Address) -> StepRow:
     """Settle what was sent before in this lane, and write the step down. Raises _NotYet, MigaduError."""
     with run.execution.database.read() as session:
         unsettled = bool(steps.unsettled(session, run.lease.job_id))
+    looked_at = run.now
     mailbox: Mailbox | None = run.client.show(mailbox_at(address)) if unsettled else None
     step = Step(Operation.RESET_PASSWORD, address, before={}, after={"password": RANDOM_PASSWORD})
     with run.execution.database.write() as session:
         jobs.locked(session, run.lease)
         sent = steps.unsettled(session, run.lease.job_id)
-        stuck = settle(session, sent, lambda each: in_mailbox(each, mailbox), run.now)
+        stuck = settle(session, sent, lambda each: in_mailbox(each, mailbox), looked_at)
         run.recorder.flush(session)
         if stuck is None:
             (row,) = steps.intend(session, (step,), _intention(run), run.now)

@@ -97,7 +97,8 @@ def _undo(session: Session, intake: Intake, job: JobRow, person_id: int, now: da
         raise NotAllowedNow(f"job {job.id} changed nothing that is still so: there is nothing to undo")
     receipts = _state(session, job.id, person_id, restoring, rows, now)
     if any(_NEW_ADDRESS & each.facts.keys() for each in restoring):
-        addresses.withdraw(session, person_id, since=job.created_at, now=now)
+        given = {row.id for row in addresses.of_person(session, person_id) if row.held_from >= job.created_at}
+        addresses.withdraw(session, person_id, given, now)
         people.want_anew(session, [person_id])
     undos.note(session, job.id, receipts[0], now)
     return Undone(person_id, tuple(causes), tuple(receipts), tuple(each.type for each in restoring))

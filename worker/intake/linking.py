@@ -56,6 +56,8 @@ def decide_again(session: Session, record: Record, person_id: int, now: datetime
     number, person = stated_text(record, "employeeNumber"), people.lock(session, person_id)
     if number is None or number == person.employee_number or record.source == OPERATOR:
         return person_id
+    if people.is_pinned(session, record.source, record.subject):
+        return person_id
     holders = people.holding_employee_number(session, number)
     if len(holders) != 1 or not _has_nothing_else(session, person_id):
         return person_id

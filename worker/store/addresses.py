@@ -1,6 +1,6 @@
 """Queries over the address ledger and the memberships in shared addresses."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -108,6 +108,11 @@ def history_of_person(session: Session, person_id: int) -> list[AddressRow]:
     return list(session.scalars(select(AddressRow).where(AddressRow.person_id == person_id).order_by(AddressRow.id)))
 
 
+def at_host(session: Session, person_id: int) -> list[AddressRow]:
+    """Return the addresses of a person that exist at the mail host, as far as we know, the mailbox first."""
+    return [row for row in of_person(session, person_id) if row.exists_since is not None]
+
+
 def reserve_first_free(
     session: Session,
     candidates: Iterator[Address],
@@ -189,10 +194,10 @@ def release(session: Session, row: AddressRow, now: datetime) -> None:
     session.flush()
 
 
-def withdraw(session: Session, person_id: int, *, since: datetime, now: datetime) -> None:
-    """Have the further addresses go that a person was given since an instant: the name behind them was taken back."""
+def withdraw(session: Session, person_id: int, ids: Collection[int], now: datetime) -> None:
+    """Have these entries of a person's further addresses go: the name behind them was taken back."""
     for row in of_person(session, person_id):
-        if row.role == Role.IDENTITY and row.held_from >= since and row.withdrawn_at is None:
+        if row.role == Role.IDENTITY and row.id in ids and row.withdrawn_at is None:
             row.withdrawn_at = now
     session.flush()
 

@@ -50,6 +50,12 @@ def _stands_otherwise(session: Session, person_ids: Sequence[int | None], now: d
             lock(session, person_id).line_due_at = now
 
 
+def is_pinned(session: Session, source: str, subject: str) -> bool:
+    """Tell whether an operator decided whose a record is."""
+    pinned = select(RecordRow.pinned_at).where(RecordRow.source == source, RecordRow.subject == subject)
+    return session.scalar(pinned) is not None
+
+
 def stated_text(record: Record, fact: str) -> str | None:
     """Return what a record states of a fact, if that is a text."""
     stated = record.facts.get(fact)

@@ -12,7 +12,7 @@ from worker.events import FactValue
 from worker.planning.urgency import Urgency
 from worker.policy import Change
 from worker.roster import Person, Profile, Said, profile, spoken
-from worker.store import addresses, events, gate, jobs, pauses, people, steps, workers
+from worker.store import addresses, events, gate, jobs, merges, pauses, people, steps, workers
 from worker.store.addresses import Role
 from worker.store.database import Session, database_now
 from worker.store.figures import read_figures
@@ -172,6 +172,7 @@ def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int
     known = profile(person, precedence)
     open_job = jobs.outstanding(session, Subject(SubjectKind.PERSON, str(row.id)))
     return person_object(row, _primary(held)) | {
+        "mergedInto": _id(merges.merged_into(session, row.id)),
         "records": [{"source": record.source, "subject": record.subject} for record in person.records],
         "facts": _facts(person, known, precedence, personal=personal),
         "employment": known.employment.kind.value if known.employment else None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from worker.cli.commands import merging
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json, show_table
@@ -28,6 +29,8 @@ def commands() -> typer.Typer:
     group.command()(suspend)
     group.command()(resume)
     group.command()(reset_password)
+    group.command()(merging.merge)
+    group.command()(merging.split)
     return group
 
 
@@ -139,6 +142,10 @@ def _show(row: PersonRow, detail: JsonObject) -> None:
     say(f"{row.name or 'no name'} (person {row.id}): {row.phase or 'unknown'}", style="bold")
     if row.next_change_at:
         say(f"  next: {_next(row)}")
+    records = detail["records"]
+    assert isinstance(records, list)
+    keys = [f"{each['source']}/{each['subject']}" for each in records]
+    say(f"  records: {', '.join(keys) or 'none'}")
     facts = detail["facts"]
     assert isinstance(facts, dict)
     rows = [(name, _value(fact), fact["source"], fact["since"]) for name, fact in facts.items()]
