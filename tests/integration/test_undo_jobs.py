@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.office import DAY, Office
+from tests.integration.office import DAY, POLICY, Office
 from tests.integration.shell import beside
 from worker.execution.undo import Undone, undo
 from worker.store.audit import latest_acts
@@ -71,6 +71,53 @@ def test_do_and_undo_is_the_state_before(
     office.employ("Ada Lovelace", "Grace Hopper", department="Engineering")
     office.host("PUT", "mailboxes/ada.lovelace", may_access_pop3=False, footer_active=True, footer_plain_body="Ada")
     begin(office)
+    office.move(DAY)
+    before = office.mail_state()
+
+    do(office)
+    assert office.mail_state() != before
+    _undo(office)
+
+    assert office.mail_state() == before
+    assert office.outstanding() == []
+
+
+ALIASES = POLICY + '[renaming]\nstrategy = "alias"\n'
+STAGES = (
+    POLICY
+    + """
+[leaving]
+autoreply = { subject = "Gone", body = "{displayName} has left." }
+[[leaving.stages]]
+after = "0d"
+do = ["block", "leave-groups", "autoreply"]
+[[leaving.stages]]
+after = "30d"
+do = ["delete-mailbox"]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "do"),
+    [
+        (ALIASES, _tell("renamed", familyName="King")),
+        (STAGES, _tell("left")),
+        (STAGES, _leave_by_date),
+    ],
+    ids=["rename by an alias", "block with an autoreply", "the same by a date"],
+)
+def test_do_and_undo_under_other_policies(office: Office, policy: str, do: Callable[[Office], None]) -> None:
+    """Own aliases go, and an autoreply and logins of identities are as the person had them."""
+    office.activate(policy)
+    office.employ("Ada Lovelace", "Grace Hopper", department="Engineering")
+    office.host(
+        "PUT",
+        "mailboxes/ada.lovelace",
+        autorespond_active=True,
+        autorespond_subject="Away",
+        autorespond_body="Back on Monday",
+    )
     office.move(DAY)
     before = office.mail_state()
 

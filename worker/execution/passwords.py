@@ -15,7 +15,7 @@ from worker.execution.finish import finish
 from worker.execution.outcomes import Done, Held, Outcome, Parked, Waiting
 from worker.execution.perform import Run, perform_step
 from worker.execution.recorder import Recorder
-from worker.execution.settle import in_mailbox, settle
+from worker.execution.settle import settle
 from worker.execution.verbs import NotAllowedNow, VerbRefused
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Mailbox
@@ -147,14 +147,15 @@ class _NotYet(NotAllowedNow):
 def _intended(run: Run, address: Address) -> StepRow:
     """Settle what was sent before in this lane, and write the step down. Raises _NotYet, MigaduError."""
     with run.execution.database.read() as session:
-        unsettled = bool(steps.unsettled(session, run.lease.job_id))
+        unsettled = [row.operation for row in steps.unsettled(session, run.lease.job_id)]
+    if any(operation != Operation.RESET_PASSWORD for operation in unsettled):
+        raise _NotYet(Waiting(run.now, "what was sent before is not settled yet"))
     looked_at = run.now
     mailbox: Mailbox | None = run.client.show(mailbox_at(address)) if unsettled else None
     step = Step(Operation.RESET_PASSWORD, address, before={}, after={"password": RANDOM_PASSWORD})
     with run.execution.database.write() as session:
         jobs.locked(session, run.lease)
-        sent = steps.unsettled(session, run.lease.job_id)
-        stuck = settle(session, sent, lambda each: in_mailbox(each, mailbox), looked_at)
+        stuck = settle(session, steps.unsettled(session, run.lease.job_id), lambda _: mailbox, looked_at)
         run.recorder.flush(session)
         if stuck is None:
             (row,) = steps.intend(session, (step,), _intention(run), run.now)

@@ -142,10 +142,9 @@ def _holding(view: PersonView, found: Address, policy: Policy) -> PersonView:
 
 def _kept_after_all(session: Session, view: PersonView, policy: Policy) -> Address | None:
     """Keep an address that was to go, where the name behind it holds again; None where none fits."""
+    role = _ROLES.get(policy.renaming.strategy)
     for row in addresses.withdrawn(session, int(view.profile.key)):
-        if row.role == _ROLES.get(policy.renaming.strategy) and fits(
-            {Address(row.address)}, view.profile.facts, policy
-        ):
+        if row.role == role and fits({Address(row.address)}, view.profile.facts, policy):
             row.withdrawn_at = None
             return Address(row.address)
     return None

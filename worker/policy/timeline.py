@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from worker.mail import Address
 from worker.policy.desired_person import desired_person
 from worker.policy.document import Policy
-from worker.policy.mailboxes import step_between
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates
 from worker.policy.state import Access, DesiredPerson, Missing, NoMailbox, PersonState, WantedMailbox
+from worker.policy.stepping import step_between
 from worker.policy.view import PersonView
 
 _MOST_CHANGES = 100
@@ -62,10 +63,12 @@ def irreversible_at(view: PersonView, policy: Policy, now: datetime) -> datetime
 
 
 def is_irreversible(before: PersonState, after: PersonState) -> bool:
-    """Tell whether what lies between two states takes something that nobody can give back: mail, or an address."""
+    """Tell whether what lies between two states cannot be given back: mail, what others read of it, or an address."""
     if not isinstance(after, NoMailbox):
         return False
-    return isinstance(before, WantedMailbox) or (isinstance(before, NoMailbox) and after.release and not before.release)
+    if not isinstance(before, NoMailbox):
+        return isinstance(before, WantedMailbox)
+    return bool(after.aliases - before.aliases) or (after.release and not before.release)
 
 
 def served(view: PersonView, policy: Policy, state: PersonState, at: datetime) -> PersonView:
@@ -73,12 +76,14 @@ def served(view: PersonView, policy: Policy, state: PersonState, at: datetime) -
     match state:
         case WantedMailbox(access=Access.BLOCKED) if view.mailbox_exists:
             return replace(view, blocked_at=view.blocked_at or at)
-        case WantedMailbox(access=Access.OPEN):
-            return replace(view, mailbox_exists=view.mailbox_exists or state.create, blocked_at=None)
+        case WantedMailbox(access=Access.OPEN) if view.mailbox_exists or state.create:
+            return _with_mailbox(view, state.address)
+        case NoMailbox(release=True):
+            return _without_addresses(view)
         case NoMailbox():
-            return replace(view, mailbox_exists=False, blocked_at=None)
+            return replace(view, mailbox_exists=False, redirected=state.aliases)
         case Missing() if view.address is None:
-            return _with_address(view, policy)
+            return _with_first_address(view, policy)
         case _:
             return view
 
@@ -89,7 +94,7 @@ def _turns(view: PersonView, policy: Policy, now: datetime) -> Iterator[_Turn]:
         view = served(view, policy, state.mailbox, at)
         decision = desired_person(view, policy, at)
         before = replace(decision.state, next_step=None)
-        if isinstance(before.mailbox, NoMailbox) and before.mailbox != state.mailbox:
+        if is_irreversible(state.mailbox, before.mailbox):
             yield _Turn(at, state, before)  # due at the very instant of what it had to wait for
             state = before
             continue
@@ -104,10 +109,21 @@ def _state(view: PersonView, policy: Policy, at: datetime) -> DesiredPerson:
     return replace(desired_person(view, policy, at).state, next_step=None)
 
 
-def _with_address(view: PersonView, policy: Policy) -> PersonView:
+def _with_mailbox(view: PersonView, address: Address) -> PersonView:
+    received = view.received | {address}
+    return replace(view, address=address, mailbox_exists=True, received=received, blocked_at=None)
+
+
+def _without_addresses(view: PersonView) -> PersonView:
+    none = frozenset[Address]()
+    gone = replace(view, address=None, mailbox_exists=False, blocked_at=None)
+    return replace(gone, identities=none, aliases=none, received=none, redirected=none)
+
+
+def _with_first_address(view: PersonView, policy: Policy) -> PersonView:
     """Return the view of somebody who was given the first address and a mailbox."""
     try:
         first = next(candidates(view.profile.facts, policy), None)
     except (NoUsableName, UnknownDomain):
         return view
-    return view if first is None else replace(view, address=first, mailbox_exists=True, blocked_at=None)
+    return view if first is None else _with_mailbox(view, first)

@@ -197,7 +197,7 @@ def release(session: Session, row: AddressRow, now: datetime) -> None:
 def withdraw(session: Session, person_id: int, ids: Collection[int], now: datetime) -> None:
     """Have these entries of a person's further addresses go: the name behind them was taken back."""
     for row in of_person(session, person_id):
-        if row.role == Role.IDENTITY and row.id in ids and row.withdrawn_at is None:
+        if row.role in (Role.IDENTITY, Role.ALIAS) and row.id in ids and row.withdrawn_at is None:
             row.withdrawn_at = now
     session.flush()
 

@@ -12,7 +12,7 @@ from worker.store.jobs import SubjectKind
 from worker.store.states import StepState
 from worker.store.tables import JobRow, PersonRow, StepRow, UndoRow
 
-IRREVERSIBLE = (Operation.DELETE_MAILBOX,)
+IRREVERSIBLE = (Operation.DELETE_MAILBOX, Operation.RELEASE_ADDRESS)
 """What takes something that nobody can give back."""
 
 
