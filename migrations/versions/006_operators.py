@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "004_operators"
-down_revision: str | None = "003_leaving_in_stages"
+revision: str = "006_operators"
+down_revision: str | None = "005_adoption"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
