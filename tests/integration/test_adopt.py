@@ -439,7 +439,7 @@ def test_the_rule_that_adopts_by_work_address_takes_identities_and_groups_too(of
 
 
 def test_everybody_at_once_is_everybody_one_by_one(office: Office) -> None:
-    """The views of all people in three queries are those that each person's own queries give."""
+    """The views of all people, read in pages, are those that each person's own queries give."""
     found_company(office)
     take(office)
     office.drain()
@@ -447,7 +447,7 @@ def test_everybody_at_once_is_everybody_one_by_one(office: Office) -> None:
     office.drain()
 
     with office.database.read() as session:
-        views = everybody(session, office.execution.precedence)
+        views = list(everybody(session, office.execution.precedence))
         single = [person_view(session, person.id, office.execution.precedence) for person in office.people()]
 
     assert views == single

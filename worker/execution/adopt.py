@@ -109,7 +109,7 @@ def release(adopter: Adopter, address: Address) -> None:
 
 def _known(session: Session, adopter: Adopter, seen: Seen) -> Known:
     return Known(
-        people=everybody(session, adopter.execution.precedence),
+        people=list(everybody(session, adopter.execution.precedence)),
         held=adoption.held_in(session, {*map(domain_of, seen.addresses)}),
         seen=seen,
         policy=adopter.policy,

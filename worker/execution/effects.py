@@ -1,12 +1,12 @@
 """Effects: what a confirmed step means for the address ledger."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, assert_never
 
 from worker.mail import DOORS, FieldValue
 from worker.planning.step import Operation, Step
-from worker.store import addresses
+from worker.store import addresses, drift
 from worker.store.addresses import Provenance, Role
 from worker.store.database import Session
 from worker.store.tables import AddressRow
@@ -15,13 +15,17 @@ _INSIDE = (Operation.CREATE_FORWARDING, Operation.DELETE_FORWARDING)
 _MAYBE_UNKNOWN = (Operation.BLOCK_IDENTITY, Operation.SUSPEND_IDENTITY)
 
 
-def enter(session: Session, step: Step, job_id: int, now: datetime) -> None:
-    """Enter a confirmed step into the ledger, in the transaction that confirms it. Idempotent."""
+def enter(session: Session, step: Step, job_id: int, now: datetime, ignored: Sequence[str] = ()) -> None:
+    """Enter a confirmed step into the ledger, in the transaction that confirms it. Idempotent.
+
+    ``ignored``: fields that the host answered it did not take over. They do not count as written.
+    """
     if step.operation in _MAYBE_UNKNOWN:
         addresses.note_foreign(session, [step.target], now)  # somebody made it since the domain was read
     row = addresses.held(session, step.mailbox if step.operation in _INSIDE and step.mailbox else step.target)
     if row is None:
         return
+    _note_written(row, step, ignored)
     match step.operation:
         case Operation.CREATE_MAILBOX | Operation.CREATE_IDENTITY:
             _made(row, job_id, now)
@@ -112,6 +116,16 @@ def _forget(row: AddressRow, names: Iterable[str]) -> None:
     row.former_fields = {name: was for name, was in (row.former_fields or {}).items() if name not in gone} or None
 
 
+def _note_written(row: AddressRow, step: Step, ignored: Sequence[str]) -> None:
+    """Keep the fields as they are at the host now by our own hand; what is new begins anew, and what is gone has none."""
+    if step.operation in _INSIDE:
+        return  # of forwardings the ledger knows where they lead, and that is all of them that is written
+    verb, _, _ = step.operation.partition("-")
+    if verb in ("create", "delete"):
+        row.written = None
+    drift.note_written(row, {name: value for name, value in step.after.items() if name not in ignored})
+
+
 def _forget_mailbox(session: Session, mailbox: AddressRow) -> None:
     """The host deletes identities and forwardings with their mailbox. The addresses stay promised to their holder."""
     assert mailbox.person_id is not None
@@ -119,6 +133,6 @@ def _forget_mailbox(session: Session, mailbox: AddressRow) -> None:
         row.former_fields = row.forwards_to = None
         if row.role == Role.ALIAS:
             continue  # it stands at the host, whatever it names
-        row.exists_since, row.provenance = None, Provenance.RESERVED
+        row.exists_since, row.written, row.provenance = None, None, Provenance.RESERVED
         if row is not mailbox:
             row.blocked_at = None  # the mailbox keeps its own, from which the later stages count

@@ -205,7 +205,7 @@ def _write(run: Run, step_id: int, change: Callable[[Session, StepRow], None]) -
 def _confirm(session: Session, row: StepRow, step: Step, ignored: tuple[str, ...], now: datetime) -> None:
     reason = f"the host ignored {', '.join(ignored)}" if ignored else None
     steps.set_state(row, StepState.CONFIRMED, now, reason)
-    enter(session, step, row.job_id, now)
+    enter(session, step, row.job_id, now, ignored)
 
 
 def _ended(plan: Plan, made: list[tuple[Step, Made]], now: datetime) -> Done | Held:

@@ -10,6 +10,7 @@ from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import settle
 from worker.execution.sight import Sight, aliases_standing, correct_ledger, forwardings_in, observed_person
+from worker.execution.sparing import is_closed, spared
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Mailbox, domain_of
 from worker.migadu import NotFound, mailbox_at
@@ -236,7 +237,8 @@ def _exists(address: Address) -> str:
 def _carry_out(run: Run, known: _Known, observed: ObservedPerson, sight: Sight) -> Outcome:
     if isinstance(known.state, Missing):
         return Held(known.state.why)
-    plan = plan_person(known.state, observed)
+    with run.execution.database.read() as session:
+        plan = spared(session, plan_person(known.state, observed), known.policy, closed=is_closed(known.state))
     recovery = recovery_of(known.state) if isinstance(known.state, WantedMailbox) else None
     if (stuck := _obstacle(run, known, plan, recovery)) is not None:
         return stuck

@@ -10,6 +10,7 @@ from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
 from worker.execution.look import Seen
 from worker.execution.sight import Sight, observed_person
+from worker.execution.sparing import is_closed, spared
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
 from worker.mail import Address, Mailbox, domain_of
@@ -100,7 +101,9 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     if stopped is _NEXT_NAME:
         return _with_next_name(scene, person_id, primary)
     if stopped is None:
-        plan = plan_person(decision.state.mailbox, _observed(scene, view, primary, mailbox))
+        state = decision.state.mailbox
+        whole = plan_person(state, _observed(scene, view, primary, mailbox))
+        plan = spared(scene.session, whole, scene.policy, closed=is_closed(state))
         source = view.profile.employment.source if view.profile.employment else OPERATOR
         plan = replace(plan, note=both(plan.note, plan.unfinished))
         stopped = _carried_out(scene, Subject(SubjectKind.PERSON, str(person_id)), plan, source)
@@ -127,7 +130,7 @@ def plan_of_shared(scene: Scene, address: Address) -> SubjectPlan:
         stopped: str | None = f"{address} exists already and was not made here"
     else:
         wanted = desired(shared_view(scene.session, address), scene.policy, scene.now).state
-        plan = plan_shared(address, wanted, ObservedShared(alias))
+        plan = spared(scene.session, plan_shared(address, wanted, ObservedShared(alias)), scene.policy)
         if jobs.outstanding(scene.session, subject) is None:
             # A list that a joiner brings on follows when the person's job is done: it is no drift.
             jobs.refresh(scene.session, subject, urgency=Urgency.CHANGE, now=scene.now)

@@ -7,6 +7,7 @@ from worker.execution.domain import is_stale, read_domain
 from worker.execution.outcomes import Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import settle
+from worker.execution.sparing import spared
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Alias, domain_of
 from worker.migadu import NotFound, alias_at
@@ -84,12 +85,13 @@ def _carry_out(
         ours = addresses.is_ours(row)
         if row is not None and alias is None and stuck is None:
             row.exists_since = None  # it was deleted behind our back, or never came to be
+        plan = spared(session, plan_shared(address, wanted, ObservedShared(alias)), policy)
     if stuck is not None:
         return stuck
     if alias is not None and not ours:
         return Held(f"{address} exists already and was not made here: delete it there, or name the group otherwise")
     order = Order(
-        plan=plan_shared(address, wanted, ObservedShared(alias)),
+        plan=plan,
         policy=policy,
         secrets=Secrets(run.execution.random_password),
         source=OPERATOR,

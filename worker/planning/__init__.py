@@ -4,6 +4,7 @@ Pure; who makes the calls, and what became of them, is the business of ``executi
 """
 
 from worker.planning.cost import cost_s
+from worker.planning.drift import Drift, drift_of, spare
 from worker.planning.effect import apply_steps
 from worker.planning.observed import ObservedPerson, ObservedShared
 from worker.planning.person import PERSONAL_ADDRESS, plan_person, recovery_of
@@ -16,6 +17,7 @@ __all__ = [
     "PERSONAL_ADDRESS",
     "RANDOM_PASSWORD",
     "Brake",
+    "Drift",
     "ObservedPerson",
     "ObservedShared",
     "Operation",
@@ -25,7 +27,9 @@ __all__ = [
     "Urgency",
     "apply_steps",
     "cost_s",
+    "drift_of",
     "plan_person",
     "plan_shared",
     "recovery_of",
+    "spare",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from worker.mail import ACCESS_FLAGS, DOORS, WRITABLE_FIELDS, FieldValue
+from worker.mail.fields import took
 
 RECOVERY = "password_recovery_email"
 """A person's own address: written when the mailbox is made, theirs to change afterwards, never shown."""
@@ -15,6 +16,11 @@ def differing(wanted: Mapping[str, FieldValue], observed: Mapping[str, FieldValu
     return tuple(
         sorted(name for name, value in wanted.items() if _as_read(name, value) != _as_read(name, observed.get(name)))
     )
+
+
+def says_the_same(name: str, written: FieldValue, found: FieldValue) -> bool:
+    """Tell whether the host still shows what was once written, its own way of showing it apart."""
+    return _as_read(name, written) == _as_read(name, found) or took(name, written, found)
 
 
 def doors_of(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:

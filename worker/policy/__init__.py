@@ -6,7 +6,8 @@ Nothing here knows what is observed at a mail host, what a job is or what time i
 from worker.policy.desired import desired
 from worker.policy.desired_person import needs_address, needs_other_domain
 from worker.policy.display import display_name
-from worker.policy.document import BrakeWindow, Existing, Policy, Renaming, StageAction
+from worker.policy.document import BrakeWindow, Existing, Policy, ReconcileSection, Renaming, StageAction
+from worker.policy.drift_terms import DriftAction
 from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
 from worker.policy.groups import groups_of
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of
@@ -37,6 +38,7 @@ __all__ = [
     "Decision",
     "DesiredPerson",
     "DesiredShared",
+    "DriftAction",
     "Existing",
     "Manager",
     "Missing",
@@ -48,6 +50,7 @@ __all__ = [
     "Policy",
     "PolicyInvalid",
     "PolicyProblem",
+    "ReconcileSection",
     "Renaming",
     "SharedView",
     "StageAction",

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from worker.events.canonical import FactValue
 from worker.mail import Address, address
 from worker.mail.address import domain_name
+from worker.policy.drift_terms import DriftAction, ReconciledFields
 from worker.policy.instants import is_zone
 from worker.policy.mailbox_fields import Fields, MailboxFields
 from worker.policy.offset import Offset, parse_offset
@@ -235,6 +236,21 @@ class BrakesSection(Section):
         return {"block": self.block, "delete": self.delete, "immediate": self.immediate}[brake]
 
 
+class ReconcileSection(Section):
+    """What is done about what somebody else changed at the mail host."""
+
+    default: DriftAction = Field(
+        DriftAction.REPAIR, description="For every field that is not named: write it back, report it, or accept it."
+    )
+    fields: Annotated[Mapping[str, DriftAction], ReconciledFields] = Field(
+        {}, description="By field of the mail host, or by whole objects that may be gone, such as mailboxes."
+    )
+
+    def action_on(self, field: str) -> DriftAction:
+        """Return what is done about a field, or about whole objects, that somebody else changed."""
+        return self.fields.get(field, self.default)
+
+
 class Policy(Section):
     """The whole policy. Made by ``load_policy``, which also checks what spans several sections."""
 
@@ -253,6 +269,9 @@ class Policy(Section):
     renaming: RenamingSection = Field(RenamingSection(), description="What a new name changes.")
     leaving: LeavingSection = Field(LeavingSection(), description="What happens after a departure.")
     brakes: BrakesSection = Field(BrakesSection(), description="What stops mass changes.")
+    reconcile: ReconcileSection = Field(
+        ReconcileSection(), description="What is done about what somebody else changed at the mail host."
+    )
 
     @cached_property
     def hash(self) -> str:

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from worker.mail import WRITABLE_FIELDS
 from worker.policy.checks import contradictions, unavailable
 from worker.policy.document import Policy
+from worker.policy.drift_terms import RECONCILED_FIELDS
 from worker.policy.lines import Finding, KeyPath, line_of, lines_of
 
 _AT_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$", re.DOTALL)
@@ -147,6 +148,8 @@ def _known_keys(path: KeyPath) -> list[str]:
     """Return the keys of the table at a path, by following the models down to it."""
     if path == ("mailbox",):
         return list(WRITABLE_FIELDS)
+    if path == ("reconcile", "fields"):
+        return list(RECONCILED_FIELDS)
     model: type[BaseModel] = Policy
     for step in path:
         if isinstance(step, str):

@@ -91,6 +91,54 @@ def former_primaries(session: Session, person_id: int) -> list[Address]:
     return [Address(row) for row in rows]
 
 
+def of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, list[AddressRow]]:
+    """Return the addresses that each of these people holds now, the primary one first, in one query."""
+    rows = session.scalars(
+        select(AddressRow)
+        .where(AddressRow.person_id.in_(person_ids), AddressRow.held_to.is_(None))
+        .order_by(AddressRow.id),
+    )
+    found: dict[int, list[AddressRow]] = {person_id: [] for person_id in person_ids}
+    for row in sorted(rows, key=lambda row: row.role != Role.PRIMARY):
+        assert row.person_id is not None, "that is how they were asked for"
+        found[row.person_id].append(row)
+    return found
+
+
+def held_among(session: Session, wanted: Iterable[Address]) -> Mapping[Address, AddressRow]:
+    """Return who holds these addresses now, by address; what nobody holds is not in it."""
+    return {Address(row.address): row for row in rows_held(session, wanted)}
+
+
+def holders(session: Session, domain: str, *, after: int, limit: int) -> list[int]:
+    """Return people who hold the address of a mailbox in a domain, in the order of their ids, from behind ``after``."""
+    return list(
+        session.scalars(
+            select(AddressRow.person_id)
+            .where(
+                AddressRow.domain == domain,
+                AddressRow.role == Role.PRIMARY,
+                AddressRow.held_to.is_(None),
+                AddressRow.person_id > after,
+            )
+            .order_by(AddressRow.person_id)
+            .limit(limit),
+        ),
+    )
+
+
+def shared_in(session: Session, domain: str) -> list[Address]:
+    """Return the shared addresses that are held in a domain."""
+    rows = session.scalars(
+        select(AddressRow.address).where(
+            AddressRow.domain == domain,
+            AddressRow.role == Role.SHARED,
+            AddressRow.held_to.is_(None),
+        ),
+    )
+    return [Address(row) for row in rows]
+
+
 def primaries(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:
     """Return the primary addresses that these people hold now, by person; whoever holds none is not in it."""
     rows = session.execute(
@@ -270,19 +318,25 @@ def set_memberships(session: Session, person_id: int, wanted: frozenset[Address]
     return known ^ wanted
 
 
-def existing_members(session: Session, shared: Address) -> frozenset[Address]:
-    """Return the members' own mailbox addresses that exist at the host. Aliases always name these (`design.md` 3)."""
-    rows = session.scalars(
-        select(AddressRow.address)
-        .join(MembershipRow, MembershipRow.person_id == AddressRow.person_id)
+def existing_members(session: Session, shared: Sequence[Address]) -> Mapping[Address, frozenset[Address]]:
+    """Return the members' own mailbox addresses that exist at the host, by shared address, in one query.
+
+    Aliases always name these (`design.md` 3).
+    """
+    rows = session.execute(
+        select(MembershipRow.address, AddressRow.address)
+        .join(AddressRow, MembershipRow.person_id == AddressRow.person_id)
         .where(
-            MembershipRow.address == shared,
+            MembershipRow.address.in_(shared),
             AddressRow.role == Role.PRIMARY,
             AddressRow.held_to.is_(None),
             AddressRow.exists_since.is_not(None),
         ),
     )
-    return frozenset(Address(row) for row in rows)
+    members: dict[Address, set[Address]] = {each: set() for each in shared}
+    for of, member in rows:
+        members[Address(of)].add(Address(member))
+    return {of: frozenset(found) for of, found in members.items()}
 
 
 def creations_under_way(

@@ -9,9 +9,11 @@ writing it and holds it until the transaction ends. So of a report who looks upw
 sees what the other has written. It is taken behind a person's row, before addresses and jobs.
 """
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CTE, ColumnElement, and_, select, text, update
+from sqlalchemy import CTE, ColumnElement, and_, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from worker.mail import Address
@@ -42,21 +44,32 @@ def link_of(row: PersonRow) -> Link | None:
 
 
 def manager_of(session: Session, link: Link | None, *, but: int) -> Manager | None:
-    """Return the first in line upwards who can take over, beginning with whom the link names; None if there is none.
+    """Return the first in line upwards who can take over for the person ``but``, beginning with whom the link names."""
+    return managers_of(session, {but: link})[but]
 
-    One small query for each hop. A record that belongs to nobody ends the walk, and so does a person met before;
-    ``but`` is the person who looks.
+
+def managers_of(session: Session, stated: Mapping[int, Link | None]) -> Mapping[int, Manager | None]:
+    """Return for each person the first in line upwards who can take over; None where there is none.
+
+    ``stated`` says where each line begins: with the record of the manager that is stated. One query for each hop,
+    however many walk. A record that belongs to nobody ends a walk, and so does a person met before.
     """
-    met = {but}
-    while link is not None and len(met) <= MOST_HOPS:
-        found = _holder(session, link)
-        if found is None or found[0] in met:
-            return None
-        person_id, manager, link = found
-        if manager is not None:
-            return manager
-        met.add(person_id)
-    return None
+    found: dict[int, Manager | None] = dict.fromkeys(stated)
+    walks = {person_id: (link, {person_id}) for person_id, link in stated.items() if link is not None}
+    for _ in range(MOST_HOPS):
+        if not walks:
+            break
+        holders = _holders(session, {link for link, _ in walks.values()})
+        further: dict[int, tuple[Link, set[int]]] = {}
+        for person_id, (link, met) in walks.items():
+            holder = holders.get(link)
+            if holder is None or holder.id in met:
+                continue
+            found[person_id] = holder.manager
+            if holder.manager is None and holder.further is not None:
+                further[person_id] = (holder.further, met | {holder.id})
+        walks = further
+    return found
 
 
 def has_reports(session: Session, person_id: int) -> bool:
@@ -93,24 +106,38 @@ def evaluate_below(session: Session, person_id: int, now: datetime) -> None:
     )
 
 
-def _holder(session: Session, link: Link) -> tuple[int, Manager | None, Link | None] | None:
-    """Return whose a record is, whom that makes in line, and the way further up; always read anew."""
-    row = session.execute(
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Whose a record is, whom that makes in line, and the way further up."""
+
+    id: int
+    manager: Manager | None
+    further: Link | None
+
+
+def _holders(session: Session, links: Collection[Link]) -> dict[Link, _Holder]:
+    """Return whose these records are, always read anew; those of nobody are left out."""
+    rows = session.execute(
         select(
+            RecordRow.source,
+            RecordRow.subject,
             PersonRow.id,
             PersonRow.name,
             PersonRow.takeover_address,
             PersonRow.manager_source,
             PersonRow.manager_subject,
         )
-        .join(RecordRow, RecordRow.person_id == PersonRow.id)
-        .where(RecordRow.source == link[0], RecordRow.subject == link[1]),
-    ).one_or_none()
-    if row is None:
-        return None
-    person_id, name, address, source, subject = row
-    further = (source, subject) if source is not None and subject is not None else None
-    return person_id, None if address is None else Manager(Address(address), name), further
+        .join(PersonRow, RecordRow.person_id == PersonRow.id)
+        .where(tuple_(RecordRow.source, RecordRow.subject).in_(sorted(links))),
+    )
+    return {
+        (source, subject): _Holder(
+            person_id,
+            None if address is None else Manager(Address(address), name),
+            None if above is None or record is None else (above, record),
+        )
+        for source, subject, person_id, name, address, above, record in rows
+    }
 
 
 def _below(person_id: int) -> CTE:

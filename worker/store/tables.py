@@ -250,6 +250,8 @@ class AddressRow(Base):
     it still would, they need no further address."""
     withdrawn_at: Mapped[datetime | None]
     """When the job that added it was undone: it goes, where it exists, and is then given up."""
+    written: Mapped[dict[str, Any] | None]
+    """The fields as we last wrote them or saw them as they are wanted: what differs was somebody else. No secrets."""
 
     __table_args__ = (
         # One namespace per domain for mailboxes, identities and aliases (migadu-behaviour.md 2, "Namespaces").
@@ -269,6 +271,62 @@ class AddressRow(Base):
             "id",
             sqlite_where=text("role = 'primary' and held_to is null and exists_since is not null"),
             postgresql_where=text("role = 'primary' and held_to is null and exists_since is not null"),
+        ),
+    )
+
+
+class ReadingRow(Base):
+    """A reconcile of a domain: when the host was read, and how much was compared. The newest finished one counts."""
+
+    __tablename__ = "drift_readings"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    domain: Mapped[str] = mapped_column(String(253))
+    read_at: Mapped[datetime]
+    """When its lists were asked for."""
+    finished_at: Mapped[datetime | None]
+    people: Mapped[int]
+    """How many people were compared."""
+    shared: Mapped[int]
+    """How many shared addresses were compared."""
+
+    __table_args__ = (Index("ix_drift_readings_domain", "domain", "id"),)
+
+
+class DriftRow(Base):
+    """One difference that a reconcile found, or an object that is none of ours."""
+
+    __tablename__ = "drift"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    reading_id: Mapped[int] = mapped_column(ForeignKey("drift_readings.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    """stale, foreign-hand, missing, unmanaged."""
+    subject_kind: Mapped[str | None] = mapped_column(String(16))
+    subject_key: Mapped[str | None] = mapped_column(String(254))
+    """Whose it is; None of what is unmanaged."""
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    noun: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(254))
+    mailbox: Mapped[str | None] = mapped_column(String(254))
+    field: Mapped[str | None] = mapped_column(String(64))
+    """None: the object itself."""
+    wanted: Mapped[Any | None] = mapped_column(JSON)
+    found: Mapped[Any | None] = mapped_column(JSON)
+    written: Mapped[Any | None] = mapped_column(JSON)
+    action: Mapped[str | None] = mapped_column(String(16))
+    """repair or report; None of what is never touched."""
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
+    """The job that takes care of it: outstanding when the host was read, or queued as a repair."""
+    note: Mapped[str | None]
+
+    __table_args__ = (
+        Index("ix_drift_reading_id", "reading_id", "id"),
+        Index(
+            "ix_drift_person_id",
+            "person_id",
+            sqlite_where=text("person_id is not null"),
+            postgresql_where=text("person_id is not null"),
         ),
     )
 

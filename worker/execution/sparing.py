@@ -1,0 +1,22 @@
+"""Sparing: a lane that runs for another reason leaves alone what somebody else changed, where the policy says so."""
+
+from worker.planning.drift import Terms, spare
+from worker.planning.plan import Plan
+from worker.policy import Access, DriftAction, PersonState, Policy, WantedMailbox
+from worker.store import addresses
+from worker.store.database import Session
+from worker.store.drift import known_objects
+
+
+def spared(session: Session, plan: Plan, policy: Policy, *, closed: bool = False) -> Plan:
+    """Return what is to be done of a plan. ``closed``: the person is kept out, so no open door is left alone."""
+    actions = {policy.reconcile.default, *policy.reconcile.fields.values()}
+    if not plan.steps or actions == {DriftAction.REPAIR}:
+        return plan
+    held = addresses.held_among(session, [step.target for step in plan.steps])
+    return spare(plan, known_objects(held.values()), Terms(policy.reconcile, closed=closed))
+
+
+def is_closed(state: PersonState) -> bool:
+    """Tell whether a person is kept out: nobody may get into their mailbox, or it is to be gone."""
+    return not (isinstance(state, WantedMailbox) and state.access is Access.OPEN)
