@@ -21,6 +21,7 @@ where steps.state = 'confirmed' order by steps.settled_at, steps.id
 
 def upgrade() -> None:
     op.add_column("addresses", sa.Column("written", sa.JSON))
+    op.create_index("ix_jobs_finished_at", "jobs", ["finished_at"])
     create_readings()
     create_drift()
     if not op.get_context().as_sql:  # statements that are only printed cannot read the ledger
@@ -31,6 +32,7 @@ def downgrade() -> None:
     """Forget what was found; what was written can be told from the call ledger again."""
     op.drop_table("drift")
     op.drop_table("drift_readings")
+    op.drop_index("ix_jobs_finished_at", "jobs")
     op.drop_column("addresses", "written")
 
 

@@ -31,8 +31,11 @@ class Seen:
     @property
     def addresses(self) -> frozenset[Address]:
         """Every address that exists, identities too."""
-        identities = {identity.address for mailbox in self.mailboxes.values() for identity in mailbox.identities}
-        return frozenset({*self.mailboxes, *self.aliases, *identities})
+        return frozenset({*self.mailboxes, *self.aliases, *self.identities()})
+
+    def identities(self) -> dict[Address, Address]:
+        """Return every identity with the mailbox that it belongs to."""
+        return {each.address: mailbox.address for mailbox in self.mailboxes.values() for each in mailbox.identities}
 
 
 def look_at(execution: Execution, domain: str) -> Seen:

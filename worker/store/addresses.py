@@ -72,8 +72,7 @@ def of_person(session: Session, person_id: int) -> list[AddressRow]:
 
 def rows_held(session: Session, wanted: Iterable[Address]) -> list[AddressRow]:
     """Return who holds these addresses now, as far as somebody does."""
-    held_now = AddressRow.held_to.is_(None)
-    return list(session.scalars(select(AddressRow).where(AddressRow.address.in_(sorted(wanted)), held_now)))
+    return list(held_among(session, wanted).values())
 
 
 def former_primaries(session: Session, person_id: int) -> list[Address]:
@@ -105,9 +104,13 @@ def of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, list[
     return found
 
 
-def held_among(session: Session, wanted: Iterable[Address]) -> Mapping[Address, AddressRow]:
-    """Return who holds these addresses now, by address; what nobody holds is not in it."""
-    return {Address(row.address): row for row in rows_held(session, wanted)}
+def held_among(
+    session: Session, wanted: Iterable[Address], *, lock: bool = False
+) -> Mapping[Address, AddressRow]:
+    """Return who holds these addresses now, by address; what nobody holds is not in it. Locked in their order."""
+    rows = select(AddressRow).where(AddressRow.address.in_(sorted(wanted)), AddressRow.held_to.is_(None))
+    found = session.scalars(rows.order_by(AddressRow.address).with_for_update() if lock else rows)
+    return {Address(row.address): row for row in found}
 
 
 def holders(session: Session, domain: str, *, after: int, limit: int) -> list[int]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.mail import Address, FieldValue
 from worker.planning.drift import NOT_COMPARED, Drift, Finding, KnownObject
-from worker.store.addresses import is_ours
+from worker.store.addresses import held_among, is_ours
 from worker.store.jobs import Subject
 from worker.store.tables import AddressRow, DriftRow, ReadingRow
 
@@ -30,10 +30,30 @@ def known_objects(rows: Iterable[AddressRow]) -> dict[Address, KnownObject]:
     return {
         Address(row.address): KnownObject(
             made=is_ours(row),
-            written={name: _value(value) for name, value in (row.written or {}).items()},
+            written=_values(row),
         )
         for row in rows
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the host shows of an object of ours as it is wanted."""
+
+    address: Address
+    known: Mapping[str, FieldValue]
+    """What the ledger knew to be written when that was compared."""
+    shown: Mapping[str, FieldValue]
+    """What it is to know: from now on anything else there is somebody else's doing."""
+
+
+def note_agreed(session: Session, agreed: Sequence[Agreed]) -> None:
+    """Keep what the host shows as wanted like what was written, unless somebody has written meanwhile."""
+    rows = held_among(session, [each.address for each in agreed], lock=True) if agreed else {}
+    for each in agreed:
+        row = rows.get(each.address)
+        if row is not None and _values(row) == each.known:
+            note_written(row, each.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +159,10 @@ def _row(reading_id: int, found: Found) -> DriftRow:
         job_id=found.job_id,
         note=found.note,
     )
+
+
+def _values(row: AddressRow) -> dict[str, FieldValue]:
+    return {name: _value(value) for name, value in (row.written or {}).items()}
 
 
 def _json(value: FieldValue) -> object:

@@ -3,6 +3,7 @@
 A lane is a subject: the partial unique index allows one outstanding job per subject, and the lease one worker in it.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -262,6 +263,14 @@ def may_be_calling(session: Session, person_id: int) -> bool:
         return False
     unsettled = select(StepRow.id).where(StepRow.job_id == row.id, StepRow.state.in_(UNSETTLED)).limit(1)
     return row.state is JobState.RUNNING or session.scalar(unsettled) is not None
+
+
+def at_work_since(session: Session, kind: SubjectKind, keys: Sequence[str], since: datetime) -> Mapping[str, JobRow]:
+    """Return, of these subjects, the jobs that are outstanding or ended after that instant, the newest of each."""
+    theirs = select(JobRow).where(JobRow.subject_kind == kind, JobRow.subject_key.in_(keys)).order_by(JobRow.id)
+    ended = session.scalars(theirs.where(JobRow.finished_at >= since))  # two questions, for each has an index
+    going_on = session.scalars(theirs.where(JobRow.finished_at.is_(None)))
+    return {row.subject_key: row for row in (*ended, *going_on)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -407,6 +407,7 @@ class JobRow(Base):
             postgresql_where=text("state = 'running'"),
         ),
         Index("ix_jobs_state", "state", "id"),
+        Index(None, "finished_at"),
         Index("ix_jobs_person_id", "person_id", "id"),
         Index(
             "ix_jobs_event_id",

@@ -1,0 +1,184 @@
+"""Comparing what was seen of a domain with what is wanted: many subjects in a few queries, and in no call at all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from worker.execution.look import Seen
+from worker.execution.sparing import is_closed
+from worker.mail import DOORS, Address, FieldValue, Mailbox
+from worker.planning.drift import Drift, Finding, Known, Terms, drift_of
+from worker.planning.fields import RECOVERY
+from worker.planning.observed import ObservedPerson, ObservedShared
+from worker.planning.person import plan_person
+from worker.planning.plan import Plan
+from worker.planning.shared import plan_shared
+from worker.policy import DriftAction, Missing, PersonState, PersonView, Policy, WantedMailbox, desired
+from worker.store import addresses, jobs
+from worker.store.addresses import Provenance, Role, is_ours
+from worker.store.database import Session
+from worker.store.drift import Agreed, known_objects
+from worker.store.jobs import Subject, SubjectKind
+from worker.store.tables import AddressRow
+from worker.store.views import person_views, shared_views
+
+_CLOCKS_DIFFER = timedelta(seconds=5)
+"""A job that ended so shortly before the host was read may have ended after it by another machine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What everybody is compared with."""
+
+    policy: Policy
+    precedence: Mapping[str, int]
+    seen: Seen
+    read_at: datetime
+    """When the lists were asked for: what a job did from then on may be missing in them."""
+
+    @property
+    def now(self) -> datetime:
+        """The instant whose state is wanted."""
+        return self.read_at
+
+    @property
+    def at_work_since(self) -> datetime:
+        """Jobs that ended later count as still going on."""
+        return self.read_at - _CLOCKS_DIFFER
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One subject that was compared."""
+
+    subject: Subject
+    findings: tuple[Finding, ...] = ()
+    job_id: int | None = None
+    """The job that is outstanding, or was at work while the host was read."""
+    note: str | None = None
+    agreed: Sequence[Agreed] = ()
+    """What the host shows as it is wanted, and the ledger does not know yet."""
+
+
+def compare_people(session: Session, scene: Scene, person_ids: Sequence[int]) -> Iterator[Compared]:
+    """Yield every one of these people who holds the address of a mailbox that is ours to compare."""
+    views = person_views(session, person_ids, scene.precedence)
+    held = addresses.of_people(session, person_ids)
+    at_work = jobs.at_work_since(session, SubjectKind.PERSON, [str(each) for each in person_ids], scene.at_work_since)
+    for person_id in person_ids:
+        view, job = views[person_id], at_work.get(str(person_id))
+        primary = next(row for row in held[person_id] if row.role == Role.PRIMARY)
+        compared = _person(scene, view, held[person_id], primary, under_way=job is not None)
+        if compared is not None:
+            yield replace(compared, job_id=job.id if job else None)
+
+
+def compare_shared(session: Session, scene: Scene, shared: Sequence[Address]) -> Iterator[Compared]:
+    """Yield every one of these shared addresses that is ours to compare."""
+    views, held = shared_views(session, shared), addresses.held_among(session, shared)
+    at_work = jobs.at_work_since(session, SubjectKind.SHARED, shared, scene.at_work_since)
+    for address in shared:
+        row, alias, job = held.get(address), scene.seen.aliases.get(address), at_work.get(address)
+        is_others = (row is not None and row.role != Role.SHARED) or (alias is not None and not is_ours(row))
+        if is_others or address in scene.policy.protected:
+            continue
+        wanted = desired(views[address], scene.policy, scene.now).state
+        plan = plan_shared(address, wanted, ObservedShared(alias))
+        terms = Terms(scene.policy.reconcile, under_way=job is not None)
+        known = known_objects([row] if row else ())
+        agrees = wanted.destinations is not None and not plan.steps and job is None
+        fields: Mapping[str, FieldValue] = {"destinations": tuple(sorted(wanted.destinations or ()))}
+        yield Compared(
+            subject=Subject(SubjectKind.SHARED, address),
+            findings=drift_of(plan, known, terms),
+            job_id=job.id if job else None,
+            agreed=_news(known, {address: fields}) if agrees else (),
+        )
+
+
+def unmanaged(session: Session, scene: Scene, some: Sequence[Address]) -> Iterator[Finding]:
+    """Yield what stands at these addresses and is neither ours nor about to be, as when a job is making it."""
+    held = addresses.held_among(session, some)
+    people = [str(row.person_id) for row in held.values() if row.person_id is not None and not is_ours(row)]
+    at_work = {
+        **jobs.at_work_since(session, SubjectKind.PERSON, people, scene.at_work_since),
+        **jobs.at_work_since(session, SubjectKind.SHARED, some, scene.at_work_since),
+    }
+    homes = scene.seen.identities()
+    for address in some:
+        row = held.get(address)
+        is_being_made = (
+            row is not None
+            and row.provenance == Provenance.RESERVED
+            and (str(row.person_id) in at_work or address in at_work)
+        )
+        if not is_ours(row) and not is_being_made:
+            noun = "mailbox" if address in scene.seen.mailboxes else "identity" if address in homes else "alias"
+            yield Finding(Drift.UNMANAGED, address, noun, mailbox=homes.get(address))
+
+
+def _person(
+    scene: Scene, view: PersonView, rows: Sequence[AddressRow], primary: AddressRow, *, under_way: bool
+) -> Compared | None:
+    address = Address(primary.address)
+    mailbox = scene.seen.mailboxes.get(address)
+    if address in scene.policy.protected or (mailbox is not None and not is_ours(primary)):
+        return None
+    subject = Subject(SubjectKind.PERSON, view.profile.key)
+    now_there = replace(view, mailbox_exists=mailbox is not None)
+    state = desired(now_there, scene.policy, scene.now).state.mailbox
+    plan = plan_person(state, _observed(mailbox, primary))
+    terms = Terms(scene.policy.reconcile, closed=is_closed(state), under_way=under_way)
+    known = known_objects(rows)
+    findings = drift_of(plan, known, terms)
+    if mailbox is None and view.mailbox_exists and not plan.steps and not under_way:
+        before = desired(view, scene.policy, scene.now).state.mailbox
+        return _not_made_again(subject, address, before, state)
+    agreed = {} if under_way or mailbox is None else _agreed(state, mailbox, plan)
+    return Compared(subject, findings, agreed=_news(known, agreed))
+
+
+def _not_made_again(subject: Subject, address: Address, before: PersonState, state: PersonState) -> Compared:
+    """A mailbox that is gone, was to be kept, and is not made anew: a job takes note of that, or is held."""
+    if not isinstance(before, WantedMailbox):
+        return Compared(subject)
+    why = state.why if isinstance(state, Missing) else "it is not made again: this person does not work here any more"
+    return Compared(subject, (Finding(Drift.MISSING, address, "mailbox", action=DriftAction.REPAIR),), note=why)
+
+
+def _observed(mailbox: Mailbox | None, primary: AddressRow) -> ObservedPerson:
+    return ObservedPerson(
+        mailbox=mailbox,
+        ours=is_ours(primary),
+        sealed=primary.blocked_at is not None,
+        former_doors=primary.former_doors or {},
+    )
+
+
+def _agreed(state: PersonState, mailbox: Mailbox, plan: Plan) -> Mapping[Address, Mapping[str, FieldValue]]:
+    """Return the fields that are wanted of the mailbox and its identities and that no step changes."""
+    if not isinstance(state, WantedMailbox):
+        return {}
+    changed = {(step.target, name) for step in plan.steps for name in step.after}
+    not_told = {RECOVERY, *(DOORS if is_closed(state) else ())}
+    fields = {name: value for name, value in state.fields.items() if name not in not_told} | {"name": state.name}
+    if is_closed(state):
+        fields |= dict.fromkeys(DOORS, False)
+    wanted = {mailbox.address: fields}
+    for identity in mailbox.identities:
+        if identity.address in state.identities:
+            wanted[identity.address] = {"name": state.name}
+    return {
+        target: {name: value for name, value in fields.items() if (target, name) not in changed}
+        for target, fields in wanted.items()
+    }
+
+
+def _news(known: Known, agreed: Mapping[Address, Mapping[str, FieldValue]]) -> tuple[Agreed, ...]:
+    """Return what is agreed and not in the ledger yet, of objects that are ours."""
+    news = (
+        Agreed(target, known[target].written, {**known[target].written, **fields})
+        for target, fields in agreed.items()
+        if target in known and known[target].made
+    )
+    return tuple(each for each in news if each.known != each.shown)
