@@ -77,7 +77,7 @@ def post(office: Office, path: str, role: Role, **given: Any) -> httpx.Response:
     return office.http.post(f"/api/v1{path}", headers=office.token(role, SOURCE_OF.get(role)), **given)
 
 
-READS = ("/jobs", "/jobs/1", "/people", "/people/1", "/events/1", "/holds", "/status")
+READS = ("/jobs", "/jobs/1", "/people", "/people/1", "/events/1", "/holds", "/drift", "/status")
 READERS = {Role.VIEWER, Role.OPERATOR, Role.APPROVER}
 ACTS = {
     "/jobs/1/retry": {Role.OPERATOR, Role.APPROVER},

@@ -16,6 +16,7 @@ from worker.cli.commands import (
     people,
     plan,
     policy,
+    reconcile,
     running,
     schedule,
     submit,
@@ -54,6 +55,7 @@ def _alone() -> dict[str, Callable[..., None]]:
         "plan": plan.plan,
         "adopt": adopt.adopt,
         "schedule": schedule.schedule,
+        "reconcile": reconcile.reconcile,
         "why": why.why,
         "doctor": doctor.doctor,
     }

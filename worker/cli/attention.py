@@ -1,9 +1,9 @@
-"""What needs a person, counted: records that belong to nobody, events and jobs that went no further, open holds."""
+"""What needs a person, counted: records of nobody, events and jobs that went no further, open holds, and drift."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.store import figures, merges, people
+from worker.store import drift, figures, merges, people
 from worker.store.database import Session
 from worker.store.holds import list_holds
 from worker.store.states import JobState
@@ -54,6 +54,13 @@ def _holds(session: Session) -> str | None:
     return ", ".join(f"hold {hold.id} over {len(hold.job_ids)} jobs" for hold in list_holds(session)) or None
 
 
+def _drift(session: Session) -> str | None:
+    undecided = drift.count_undecided(session)
+    counted = ", ".join(f"{number} {kind.value}" for kind, number in undecided.items())
+    read = ", ".join(f"{row.domain} at {row.read_at:%Y-%m-%d %H:%M} UTC" for row in drift.readings(session))
+    return f"{counted}, as read from {read}" if undecided else None
+
+
 def _counted(number: int) -> str:
     return f"{number} or more" if number == figures.MOST_COUNTED else str(number)
 
@@ -83,6 +90,12 @@ CONCERNS = (
         _jobs,
         "none is held or parked",
         "`mailroster jobs list --state held --state parked` says why",
+    ),
+    Concern(
+        "drift",
+        _drift,
+        "no difference is known that somebody must decide about",
+        "`mailroster reconcile` looks again and shows each; with --apply it repairs what the policy allows",
     ),
     Concern("holds", _holds, "no brake holds anything", "look with `mailroster holds list`, then approve or reject"),
 )

@@ -9,6 +9,7 @@ from worker.deployment import NotConfigured
 from worker.execution.adoption_table import AdoptionRefused
 from worker.execution.look import UnknownMailDomain
 from worker.execution.preview import NothingToPreviewBy
+from worker.execution.reconcile import NothingToReconcileBy
 from worker.execution.verbs import VerbRefused
 from worker.intake import EventsRefused, NothingToTakeBack
 from worker.intake.merging import MergeRefused
@@ -32,6 +33,7 @@ FORESEEN: Final = (
     NoCallNow,
     NotConfigured,
     NothingToPreviewBy,
+    NothingToReconcileBy,
     NothingToTakeBack,
     OSError,
     PolicyInvalid,

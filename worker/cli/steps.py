@@ -30,14 +30,15 @@ def show_held_plan(job: JobRow) -> None:
 def _changes(step: Step) -> Iterator[str]:
     for name in sorted({*step.before, *step.after}):
         if name not in step.after:
-            yield f"{name}: {_written(step.before[name])} -> gone"
+            yield f"{name}: {written(step.before[name])} -> gone"
         elif name in step.before:
-            yield f"{name}: {_written(step.before[name])} -> {_written(step.after[name])}"
+            yield f"{name}: {written(step.before[name])} -> {written(step.after[name])}"
         else:
-            yield f"{name}: {_written(step.after[name])}"
+            yield f"{name}: {written(step.after[name])}"
 
 
-def _written(value: FieldValue) -> str:
+def written(value: FieldValue) -> str:
+    """Return a field's value as people read it."""
     match value:
         case None:
             return "none"

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from worker.deployment import Deployment
-from worker.web import events, health, holds, hooks, jobs, people, problems
+from worker.web import drift, events, health, holds, hooks, jobs, people, problems
 from worker.web.bodies import BodyLimit
 from worker.web.health import BrokerAnswers
 
@@ -40,6 +40,6 @@ def _open(deployment: Deployment) -> None:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix=API)
-    for room in (events.router, jobs.router, people.router, holds.router, health.status_router):
+    for room in (events.router, jobs.router, people.router, holds.router, drift.router, health.status_router):
         api.include_router(room)
     return api

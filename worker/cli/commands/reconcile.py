@@ -1,0 +1,93 @@
+"""``reconcile``: what the mail host holds otherwise than is wanted, whose doing it is, and the repair of it."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from worker.cli.opening import actor, opened
+from worker.cli.options import Json
+from worker.cli.output import moment, say, show_json, show_table
+from worker.cli.steps import written
+from worker.execution import reconcile as execution
+from worker.execution.reconcile import Reconciled
+from worker.mail import FieldValue, domain_name
+from worker.planning.drift import Drift
+from worker.store import drift
+from worker.store.database import Session
+from worker.store.drift import DriftFilter
+from worker.store.tables import DriftRow
+from worker.web.drift_objects import drift_listing
+
+
+def reconcile(
+    domain: Annotated[str | None, typer.Argument(metavar="DOMAIN", help="Only this one of the policy's.")] = None,
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="Queue the repairs that the policy allows.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many; all are kept.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Compare what the mail host holds with what is wanted, in a few list calls per domain, and show what differs.
+
+    Exits with 3 if something differs that no job takes care of.
+    """
+    only = domain_name(domain) if domain else None
+    with opened(ringing=apply) as deployment:
+        deployment.require_credentials()
+        room = deployment.execution
+        repair_for = actor() if apply else None
+        names = [only] if only else execution.domains_of(room)
+        done = [execution.reconcile(room, name, repair_for=repair_for) for name in names]
+        with deployment.database.read() as session:
+            _show(session, only, done, limit=limit, as_json=as_json)
+            undecided = drift.count_undecided(session, only)
+    if undecided:
+        raise typer.Exit(3)
+
+
+def _show(session: Session, only: str | None, done: Sequence[Reconciled], *, limit: int, as_json: bool) -> None:
+    wanted = DriftFilter(only)
+    if as_json:
+        show_json(drift_listing(session, wanted, after=0, limit=limit) | {"queued": sum(each.queued for each in done)})
+        return
+    rows = [row for row, _ in drift.page(session, wanted, after=0, limit=limit + 1)]
+    shown = [(row.kind, _object(row), row.field, *_values(row), _done(row)) for row in rows[:limit]]
+    columns = ("kind", "object", "field", "wanted", "found", "what is done")
+    show_table(columns, shown, empty="Everything is as it is wanted.")
+    if len(rows) > limit:
+        say("There are more: --limit, or GET /api/v1/drift")
+    for each in done:
+        _sum_up(session, each)
+
+
+def _object(row: DriftRow) -> str:
+    return f"{row.noun} {row.address}" + (f" of {row.mailbox}" if row.mailbox else "")
+
+
+def _values(row: DriftRow) -> tuple[str, str]:
+    if row.field is None:
+        return "", ""
+    return _value(row.wanted), _value(row.found)
+
+
+def _value(kept: FieldValue | list[str]) -> str:
+    return written(tuple(kept) if isinstance(kept, list) else kept)
+
+
+def _done(row: DriftRow) -> str:
+    if row.action is None:
+        return "nothing: it is not ours"
+    if row.job_id is not None:
+        return f"job {row.job_id}"
+    return row.note or {"repair": "--apply repairs it", "report": "left alone, as the policy says"}[row.action]
+
+
+def _sum_up(session: Session, done: Reconciled) -> None:
+    (reading,) = drift.readings(session, done.domain)
+    counted = drift.count(session, done.domain)
+    found = ", ".join(f"{counted[kind]} {kind.value}" for kind in Drift if kind in counted) or "no difference"
+    queued = f"; {done.queued} repairs are queued" if done.queued else ""
+    say(
+        f"{done.domain} at {moment(reading.read_at)}: {done.people} people and {done.shared} shared addresses "
+        f"compared, {found}{queued}.",
+    )
