@@ -45,7 +45,7 @@ def ledgers(draw: st.DrawFn, plan: Plan) -> Mapping[Address, KnownObject]:
     """What might be known: of each object whether we made it, and of each field nothing, or some value."""
     return {
         step.target: KnownObject(
-            made=draw(st.booleans()),
+            stands=draw(st.frozensets(st.sampled_from(["mailbox", "identity", "alias"]))),
             written={
                 name: draw(st.sampled_from([value, step.before.get(name), "Something else", None]))
                 for name, value in step.after.items()
@@ -150,7 +150,7 @@ def test_a_list_never_keeps_somebody_who_is_to_be_taken_out(
     if not destinations or not shown:
         return
     plan = plan_shared(TEAM, DesiredShared(destinations), _listing(shown))
-    known = {TEAM: KnownObject(made=True, written={"destinations": tuple(sorted(written))})}
+    known = {TEAM: KnownObject(written={"destinations": tuple(sorted(written))})}
     spared = spare(plan, known, Terms(ReconcileSection(default=action)))
 
     if plan.steps and not spared.steps:
@@ -170,7 +170,7 @@ def opened(**fields: FieldValue) -> ObservedPerson:
 
 def test_accepted_until_something_new_is_wanted() -> None:
     """A name that was accepted stays as long as the wanted one is the one we wrote; a new one is written."""
-    known = {ADA: KnownObject(made=True, written={"name": "Ada Lovelace"})}
+    known = {ADA: KnownObject(written={"name": "Ada Lovelace"})}
     terms = Terms(ReconcileSection(fields={"name": DriftAction.ACCEPT}))
     theirs = replace(opened(), mailbox=replace(opened().mailbox, name="Countess"))  # type: ignore[type-var]
     as_before = plan_person(wanted(), theirs)
@@ -182,7 +182,7 @@ def test_accepted_until_something_new_is_wanted() -> None:
 
 def test_reported_stays_even_if_something_new_is_wanted() -> None:
     """A field that is only reported is left alone as long as it shows what neither we wrote nor is wanted."""
-    known = {ADA: KnownObject(made=True, written={"spam_action": "folder"})}
+    known = {ADA: KnownObject(written={"spam_action": "folder"})}
     terms = Terms(ReconcileSection(fields={"spam_action": DriftAction.REPORT}))
     plan = plan_person(wanted(name="Ada King", fields={"spam_action": "none"}), opened(spam_action="drop"))
     spared = spare(plan, known, terms)
@@ -194,9 +194,9 @@ def test_reported_stays_even_if_something_new_is_wanted() -> None:
 def test_a_mailbox_that_is_gone_may_stay_gone() -> None:
     """Where whole mailboxes are only reported, nothing is made in the place of one that somebody deleted."""
     plan = plan_person(wanted(identities=frozenset({address("ada@example.org")})), ObservedPerson(None))
-    known = {ADA: KnownObject(made=True)}
+    known = {ADA: KnownObject(frozenset({"mailbox"}))}
     terms = Terms(ReconcileSection(fields={"mailboxes": DriftAction.REPORT}))
 
     assert spare(plan, known, terms).steps == ()
     assert drift_of(plan, known, terms)[0].drift is Drift.MISSING
-    assert spare(plan, {ADA: KnownObject(made=False)}, terms).steps == plan.steps
+    assert spare(plan, {ADA: KnownObject()}, terms).steps == plan.steps

@@ -1,12 +1,15 @@
 """Comparing what was seen of a domain with what is wanted: many subjects in a few queries, and in no call at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from worker.execution.look import Seen
+from worker.execution.sight import Sight, joined
 from worker.execution.sparing import is_closed
-from worker.mail import DOORS, Address, FieldValue, Mailbox
+from worker.mail import DOORS, Address, FieldValue, Forwarding, Mailbox
+from worker.planning.autoreply import AUTOREPLY
+from worker.planning.autoreply import is_ours as is_ours_now
 from worker.planning.drift import Drift, Finding, Known, Terms, drift_of
 from worker.planning.fields import RECOVERY
 from worker.planning.observed import ObservedPerson, ObservedShared
@@ -64,11 +67,11 @@ def compare_people(session: Session, scene: Scene, person_ids: Sequence[int]) ->
     """Yield every one of these people who holds the address of a mailbox that is ours to compare."""
     views = person_views(session, person_ids, scene.precedence)
     held = addresses.of_people(session, person_ids)
+    inside = addresses.held_among(session, _identities(scene, held.values()))
     at_work = jobs.at_work_since(session, SubjectKind.PERSON, [str(each) for each in person_ids], scene.at_work_since)
     for person_id in person_ids:
         view, job = views[person_id], at_work.get(str(person_id))
-        primary = next(row for row in held[person_id] if row.role == Role.PRIMARY)
-        compared = _person(scene, view, held[person_id], primary, under_way=job is not None)
+        compared = _person(scene, view, held[person_id], inside, under_way=job is not None)
         if compared is not None:
             yield replace(compared, job_id=job.id if job else None)
 
@@ -112,29 +115,42 @@ def unmanaged(session: Session, scene: Scene, some: Sequence[Address]) -> Iterat
             and row.provenance == Provenance.RESERVED
             and (str(row.person_id) in at_work or address in at_work)
         )
-        if not is_ours(row) and not is_being_made:
+        if not is_ours(row) and not (row and row.alias_to) and not is_being_made:
             noun = "mailbox" if address in scene.seen.mailboxes else "identity" if address in homes else "alias"
             yield Finding(Drift.UNMANAGED, address, noun, mailbox=homes.get(address))
 
 
+def _identities(scene: Scene, held: Iterable[Sequence[AddressRow]]) -> list[Address]:
+    mailboxes = (scene.seen.mailboxes.get(Address(row.address)) for rows in held for row in rows)
+    return [identity.address for mailbox in mailboxes if mailbox for identity in mailbox.identities]
+
+
 def _person(
-    scene: Scene, view: PersonView, rows: Sequence[AddressRow], primary: AddressRow, *, under_way: bool
+    scene: Scene,
+    view: PersonView,
+    rows: Sequence[AddressRow],
+    inside: Mapping[Address, AddressRow],
+    *,
+    under_way: bool,
 ) -> Compared | None:
+    primary = next(row for row in rows if row.role == Role.PRIMARY)
     address = Address(primary.address)
-    mailbox = scene.seen.mailboxes.get(address)
+    mailbox = _with_our_forwarding(scene.seen.mailboxes.get(address), primary)
     if address in scene.policy.protected or (mailbox is not None and not is_ours(primary)):
         return None
     subject = Subject(SubjectKind.PERSON, view.profile.key)
     now_there = replace(view, mailbox_exists=mailbox is not None)
     state = desired(now_there, scene.policy, scene.now).state.mailbox
-    plan = plan_person(state, _observed(mailbox, primary))
+    sight = Sight(mailbox, {each: alias for each in view.held if (alias := scene.seen.aliases.get(each))})
+    observed = joined(rows, inside, sight, ours=True, today=scene.now.date())
+    plan = plan_person(state, observed)
     terms = Terms(scene.policy.reconcile, closed=is_closed(state), under_way=under_way)
     known = known_objects(rows)
     findings = drift_of(plan, known, terms)
     if mailbox is None and view.mailbox_exists and not plan.steps and not under_way:
         before = desired(view, scene.policy, scene.now).state.mailbox
         return _not_made_again(subject, address, before, state)
-    agreed = {} if under_way or mailbox is None else _agreed(state, mailbox, plan)
+    agreed = {} if under_way else _agreed(state, observed, plan)
     return Compared(subject, findings, agreed=_news(known, agreed))
 
 
@@ -146,21 +162,23 @@ def _not_made_again(subject: Subject, address: Address, before: PersonState, sta
     return Compared(subject, (Finding(Drift.MISSING, address, "mailbox", action=DriftAction.REPAIR),), note=why)
 
 
-def _observed(mailbox: Mailbox | None, primary: AddressRow) -> ObservedPerson:
-    return ObservedPerson(
-        mailbox=mailbox,
-        ours=is_ours(primary),
-        sealed=primary.blocked_at is not None,
-        former_doors=primary.former_doors or {},
-    )
+def _with_our_forwarding(mailbox: Mailbox | None, primary: AddressRow) -> Mailbox | None:
+    """Take our forwarding for being there where a list shows none at all.
+
+    The list may show none although mail is forwarded (`migadu-behaviour.md` 1.3); only a call of its own would tell.
+    """
+    if mailbox is None or mailbox.forwardings or primary.forwards_to is None:
+        return mailbox
+    return replace(mailbox, forwardings=frozenset({Forwarding(Address(primary.forwards_to))}))
 
 
-def _agreed(state: PersonState, mailbox: Mailbox, plan: Plan) -> Mapping[Address, Mapping[str, FieldValue]]:
+def _agreed(state: PersonState, observed: ObservedPerson, plan: Plan) -> Mapping[Address, Mapping[str, FieldValue]]:
     """Return the fields that are wanted of the mailbox and its identities and that no step changes."""
-    if not isinstance(state, WantedMailbox):
+    mailbox = observed.mailbox
+    if not isinstance(state, WantedMailbox) or mailbox is None:
         return {}
     changed = {(step.target, name) for step in plan.steps for name in step.after}
-    not_told = {RECOVERY, *(DOORS if is_closed(state) else ())}
+    not_told = {RECOVERY, *(DOORS if is_closed(state) else ()), *(AUTOREPLY if is_ours_now(state, observed) else ())}
     fields = {name: value for name, value in state.fields.items() if name not in not_told} | {"name": state.name}
     if is_closed(state):
         fields |= dict.fromkeys(DOORS, False)
@@ -179,6 +197,6 @@ def _news(known: Known, agreed: Mapping[Address, Mapping[str, FieldValue]]) -> t
     news = (
         Agreed(target, known[target].written, {**known[target].written, **fields})
         for target, fields in agreed.items()
-        if target in known and known[target].made
+        if target in known and known[target].stands
     )
     return tuple(each for each in news if each.known != each.shown)

@@ -117,7 +117,7 @@ def _forget(row: AddressRow, names: Iterable[str]) -> None:
 
 
 def _note_written(row: AddressRow, step: Step, ignored: Sequence[str]) -> None:
-    """Keep the fields as they are at the host now by our own hand; what is new begins anew, and what is gone has none."""
+    """Keep the fields as they are at the host now by our own hand; what is made or gone begins anew."""
     if step.operation in _INSIDE:
         return  # of forwardings the ledger knows where they lead, and that is all of them that is written
     verb, _, _ = step.operation.partition("-")

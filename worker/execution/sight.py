@@ -4,6 +4,7 @@ A mailbox is one call. Its forwardings and the person's aliases are asked for on
 was made by us: most people have none, and calls are the scarce thing.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -100,6 +101,14 @@ def correct_ledger(session: Session, person_id: int, sight: Sight, now: datetime
 def observed_person(session: Session, person_id: int, sight: Sight, *, ours: bool, today: date) -> ObservedPerson:
     """Join what was seen with what the ledger knows of a person."""
     rows = addresses.of_person(session, person_id)
+    inside = [each.address for each in sight.mailbox.identities] if sight.mailbox else []
+    return joined(rows, addresses.held_among(session, inside) if inside else {}, sight, ours=ours, today=today)
+
+
+def joined(
+    rows: Sequence[AddressRow], inside: Mapping[Address, AddressRow], sight: Sight, *, ours: bool, today: date
+) -> ObservedPerson:
+    """Join what was seen with a person's rows of the ledger, and with those of the identities in the mailbox."""
     primary = next((row for row in rows if row.role == Role.PRIMARY), None)
     former = (primary.former_fields if primary else None) or {}
     return ObservedPerson(
@@ -108,7 +117,7 @@ def observed_person(session: Session, person_id: int, sight: Sight, *, ours: boo
         sealed=primary is not None and primary.blocked_at is not None,
         former_doors=_doors(former),
         former_autoreply=_autoreply(former, today),
-        logins=_logins(session, sight.mailbox),
+        logins=_logins(inside, sight.mailbox),
         forwards_to=Address(primary.forwards_to) if primary and primary.forwards_to else None,
         aliases=frozenset(sight.aliases.values()),
         our_aliases=frozenset(Address(row.address) for row in rows if row.alias_to),
@@ -127,10 +136,9 @@ def _correct_primary(row: AddressRow, sight: Sight) -> None:
         row.forwards_to = None
 
 
-def _logins(session: Session, mailbox: Mailbox | None) -> dict[Address, ClosedLogin]:
-    if mailbox is None or not mailbox.identities:
-        return {}
-    rows = addresses.rows_held(session, [identity.address for identity in mailbox.identities])
+def _logins(inside: Mapping[Address, AddressRow], mailbox: Mailbox | None) -> dict[Address, ClosedLogin]:
+    identities = mailbox.identities if mailbox else ()
+    rows = [inside[each.address] for each in identities if each.address in inside]
     return {
         Address(row.address): ClosedLogin(sealed=row.blocked_at is not None, former_doors=_doors(row.former_fields))
         for row in rows

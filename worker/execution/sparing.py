@@ -14,7 +14,7 @@ def spared(session: Session, plan: Plan, policy: Policy, *, closed: bool = False
     if not plan.steps or actions == {DriftAction.REPAIR}:
         return plan
     held = addresses.held_among(session, [step.target for step in plan.steps])
-    return spare(plan, known_objects(held.values()), Terms(policy.reconcile, closed=closed))
+    return spare(plan, known_objects(list(held.values())), Terms(policy.reconcile, closed=closed))
 
 
 def is_closed(state: PersonState) -> bool:

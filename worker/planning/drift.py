@@ -28,6 +28,9 @@ _OBJECTS = {
 }
 """What the policy calls objects of a kind."""
 
+_WRITTEN_INTO = {"autoreply": "mailbox"}
+"""What is no object of its own, but fields of one."""
+
 
 class Drift(StrEnum):
     """Why the host shows something else than is wanted."""
@@ -46,8 +49,8 @@ class Drift(StrEnum):
 class KnownObject:
     """What our ledger knows of one object at the host."""
 
-    made: bool
-    """We made or adopted it, and have not deleted it since."""
+    stands: frozenset[str] = frozenset()
+    """What we made or adopted there and have not deleted since, by noun: an alias may stand where a mailbox was."""
     written: Mapping[str, FieldValue] = field(default_factory=dict)
     """Its fields as we last wrote them, or last saw them as they are wanted. What is not in it we never wrote."""
 
@@ -133,7 +136,8 @@ def _without(step: Step, names: set[str | None]) -> Step | None:
 
 def _findings(step: Step, known: Known, terms: Terms) -> Iterator[Finding]:
     verb, _, noun = step.operation.partition("-")
-    ledger = known.get(step.target, KnownObject(made=False))
+    noun = _WRITTEN_INTO.get(noun, noun)
+    ledger = known.get(step.target, KnownObject())
     whole = Finding(Drift.STALE, step.target, noun, mailbox=step.mailbox, action=DriftAction.REPAIR)
     if verb == "create":
         yield _of_object(whole, ledger, terms)
@@ -149,13 +153,15 @@ def _findings(step: Step, known: Known, terms: Terms) -> Iterator[Finding]:
             found=step.before.get(name),
             written=ledger.written.get(name),
         )
-        yield _of_field(shown, ledger, terms, spareable=verb == "update")
+        yield _of_field(shown, ledger, terms, spareable=verb in ("update", "set"))
 
 
 def _of_object(whole: Finding, ledger: KnownObject, terms: Terms) -> Finding:
-    if terms.under_way or not ledger.made:
+    if terms.under_way or whole.noun not in ledger.stands:
         return whole
-    return replace(whole, drift=Drift.MISSING, action=terms.policy.action_on(_OBJECTS[whole.noun]))
+    # What is still wanted of somebody who is kept out hands their mail over, and that is not left undone.
+    action = DriftAction.REPAIR if terms.closed else terms.policy.action_on(_OBJECTS[whole.noun])
+    return replace(whole, drift=Drift.MISSING, action=action)
 
 
 def _of_field(shown: Finding, ledger: KnownObject, terms: Terms, *, spareable: bool) -> Finding:

@@ -70,11 +70,6 @@ def of_person(session: Session, person_id: int) -> list[AddressRow]:
     return sorted(rows, key=lambda row: row.role != Role.PRIMARY)
 
 
-def rows_held(session: Session, wanted: Iterable[Address]) -> list[AddressRow]:
-    """Return who holds these addresses now, as far as somebody does."""
-    return list(held_among(session, wanted).values())
-
-
 def former_primaries(session: Session, person_id: int) -> list[Address]:
     """Return the primary addresses that were made for a person and given up since, the newest first."""
     rows = session.scalars(
@@ -104,9 +99,7 @@ def of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, list[
     return found
 
 
-def held_among(
-    session: Session, wanted: Iterable[Address], *, lock: bool = False
-) -> Mapping[Address, AddressRow]:
+def held_among(session: Session, wanted: Iterable[Address], *, lock: bool = False) -> Mapping[Address, AddressRow]:
     """Return who holds these addresses now, by address; what nobody holds is not in it. Locked in their order."""
     rows = select(AddressRow).where(AddressRow.address.in_(sorted(wanted)), AddressRow.held_to.is_(None))
     found = session.scalars(rows.order_by(AddressRow.address).with_for_update() if lock else rows)

@@ -1,6 +1,6 @@
 """What we last wrote at the mail host, by object, and what the latest reconcile of each domain found to differ."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from worker.mail import Address, FieldValue
 from worker.planning.drift import NOT_COMPARED, Drift, Finding, KnownObject
-from worker.store.addresses import held_among, is_ours
+from worker.store.addresses import Role, held_among, is_ours
 from worker.store.jobs import Subject
 from worker.store.tables import AddressRow, DriftRow, ReadingRow
 
+_NOUNS = {Role.PRIMARY: "mailbox", Role.IDENTITY: "identity", Role.ALIAS: "alias", Role.SHARED: "alias"}
 _GIVEN_UP = timedelta(hours=1)
 """A reading that is not finished by then was interrupted."""
 
@@ -25,15 +26,24 @@ def note_written(row: AddressRow, fields: Mapping[str, FieldValue]) -> None:
         row.written = changed
 
 
-def known_objects(rows: Iterable[AddressRow]) -> dict[Address, KnownObject]:
-    """Return what the ledger knows of the objects behind these addresses."""
-    return {
+def known_objects(rows: Sequence[AddressRow]) -> dict[Address, KnownObject]:
+    """Return what the ledger knows of the objects behind these addresses, and of the forwardings from them."""
+    forwardings = {Address(row.forwards_to): KnownObject(frozenset({"forwarding"})) for row in rows if row.forwards_to}
+    return forwardings | {
         Address(row.address): KnownObject(
-            made=is_ours(row),
+            stands=frozenset(_standing(row)),
             written=_values(row),
         )
         for row in rows
     }
+
+
+def _standing(row: AddressRow) -> Iterator[str]:
+    """Yield what of ours stands at an address: an alias may stand where somebody's mailbox or identity was."""
+    if row.alias_to:
+        yield "alias"
+    if is_ours(row) and (noun := _NOUNS.get(Role(row.role))):
+        yield noun
 
 
 @dataclass(frozen=True, slots=True)
