@@ -196,7 +196,7 @@ def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, M
     assert known.primary is not None
     read_at = known.domain_read_at
     never_made = known.primary.provenance == Provenance.RESERVED and known.primary.exists_since is None
-    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, run.now)
+    fresh = read_at is not None and known.primary.held_from >= read_at and not is_stale(read_at, now)
     if fresh and never_made and not known.tried:
         return read_at, None
     try:

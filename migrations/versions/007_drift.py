@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "004_drift"
-down_revision: str | None = "003_leaving_in_stages"
+revision: str = "007_drift"
+down_revision: str | None = "006_operators"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
