@@ -454,6 +454,34 @@ def test_everybody_at_once_is_everybody_one_by_one(office: Office) -> None:
     assert any(view.adopted for view in views)
 
 
+def test_a_further_domain_of_the_policy_is_looked_over_by_its_people(office: Office) -> None:
+    """Whom a rule puts into another domain is found there, by what the patterns would give in that domain."""
+    policy = POLICY + '[[domains]]\nname = "example.net"\npeople = { country = "FR" }\n'
+    office.activate(policy)
+    office._control.post(
+        "/_sandbox/seed",
+        json={
+            "domains": [
+                {"name": "example.org", "mailboxes": [{"local_part": "bob.builder", "name": "Bob Builder"}]},
+                {"name": "example.net", "mailboxes": [{"local_part": "ada.lovelace", "name": "Ada Lovelace"}]},
+            ]
+        },
+    ).raise_for_status()
+    office.join("E1", "Ada Lovelace", country="FR")
+    office.join("E2", "Bob Builder", country="FR")
+    apply_waiting(office.intake)
+    who, asked = adopter(office, policy), Asked(("example.org", "example.net"))
+    seen = look_around(office.execution, asked.domains)
+
+    found = look_over(who, seen, asked)
+    adopt(who, seen, asked, found.hash)
+    office.drain()
+
+    assert shown(found) == {"ada.lovelace": ("matched", 1, 75), "bob.builder": ("undecided", None, 30)}
+    assert ledger(office)["ada.lovelace"] == ("primary", "adopted", 1)
+    assert office.job_of(1).state is JobState.DONE
+
+
 @ON_POSTGRESQL
 def test_an_adoption_while_the_worker_works_is_right(office: Office) -> None:
     """People are evaluated and jobs run between the look and the adoption: what was shown is still what is taken."""

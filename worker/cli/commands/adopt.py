@@ -119,7 +119,7 @@ def _adopter(deployment: Deployment) -> Adopter:
 
 
 def _domains(policy: Policy, asked: str | None) -> tuple[str, ...]:
-    known = (policy.organisation.domain,)
+    known = policy.mail_domains
     if asked is None:
         return known
     try:
