@@ -24,7 +24,7 @@ _ROWS = {
     "records": "select source, subject, person_id, document, employee_number, work_email from records",
     "events": "select id, person_id, state from events",
     "addresses": "select id, address, role, provenance, person_id, job_id, exists_since from addresses"
-    " where held_to is null",
+    " where held_to is null and person_id is not null",
     "memberships": "select person_id, address from memberships",
     "people": "select id, name, phase, employee_number, work_email, next_step, wanted_hash from people",
 }
