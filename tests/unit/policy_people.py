@@ -28,10 +28,10 @@ def utc(text: str) -> datetime:
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
-def policy(more: str = "", *, timezone: str = "Europe/Berlin") -> Policy:
+def policy(more: str = "", *, timezone: str = "Europe/Berlin", organisation: str = "") -> Policy:
     """Make a policy for example.org with an engineering group."""
     group = '[[groups]]\naddress = "engineering"\nmembers = { department = ["Engineering", "R&D"] }\n'
-    return load_policy(f'[organisation]\ndomain = "example.org"\ntimezone = "{timezone}"\n{group}{more}')
+    return load_policy(f'[organisation]\ndomain = "example.org"\ntimezone = "{timezone}"\n{organisation}{group}{more}')
 
 
 def employment(kind: EmploymentKind = EmploymentKind.JOINED, **more: object) -> Employment:

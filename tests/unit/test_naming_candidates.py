@@ -193,7 +193,7 @@ def test_every_candidate_is_a_valid_address_and_fits(facts, patterns):
 @settings(max_examples=15)
 @given(any_names, st.sampled_from(["ada", "lukasz.dao", "x2", "a9", "712", "abuse", "dao.lukasz10000", "lukasz.dao01"]))
 def test_only_candidates_fit(facts, local):
-    """An address fits if, and only if, it is among all the candidates."""
+    """An address fits if, and only if, it is among all the candidates (of a name that every language writes alike)."""
     held = address(f"{local}@example.org")
     try:
         expected = held in set(candidates(facts, POLICY))

@@ -27,7 +27,9 @@ def unavailable(document: Mapping[str, object]) -> Iterator[Finding]:
 def contradictions(policy: Policy) -> Iterator[Finding]:
     """Yield what contradicts itself in a policy whose keys are each well formed."""
     yield from _domains(policy)
+    yield from _patterns(policy)
     yield from _protected(policy)
+    yield from _overrides(policy)
     yield from _groups(policy)
     yield from _stages(policy)
     yield from _leaving_fallback(policy)
@@ -59,6 +61,23 @@ def _domains(policy: Policy) -> Iterator[Finding]:
         elif section.people.is_everyone:
             everyone_at = index
         seen.add(section.name)
+
+
+def _patterns(policy: Policy) -> Iterator[Finding]:
+    for index, pattern in enumerate(policy.naming.patterns):
+        if pattern.shortest > policy.naming.longest:
+            reason = f"leaves no room for a name and a number in {policy.naming.longest} characters (naming.longest)"
+            yield ("naming", "patterns", index), f"'{pattern}' {reason}"
+
+
+def _overrides(policy: Policy) -> Iterator[Finding]:
+    for index, override in enumerate(policy.overrides):
+        here: KeyPath = ("overrides", index, "mailbox")
+        if not override.mailbox:
+            yield here, "must not be empty"
+        for name in override.mailbox.keys() - policy.mailbox.keys():
+            reason = "[mailbox] does not set this field, so it could not be taken back; say there what others have"
+            yield (*here, name), reason
 
 
 def _protected(policy: Policy) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from worker.policy.pattern import Pattern, parse_address_pattern, parse_display_
 from worker.policy.rules import Rule
 from worker.policy.state import Credential
 from worker.policy.texts import Text, parse_text
+from worker.policy.transliteration import language_in
 
 # An address has 254 characters at most (RFC 5321): 64 before the @, so the domain may have this many.
 _LONGEST_DOMAIN = 189
@@ -39,6 +40,13 @@ def _timezone(name: str) -> str:
     if not is_zone(name):
         raise ValueError(f"{name!r} is not a known time zone; write one such as 'Europe/Berlin'")
     return name
+
+
+def _language(code: str) -> str:
+    language = language_in(code)
+    if language is None:
+        raise ValueError(f"{code!r} is not a language; write its code, such as 'de'")
+    return language
 
 
 def _some_time(offset: Offset) -> Offset:
@@ -116,6 +124,11 @@ class OrganisationSection(Section):
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="IANA zone in which dates count for people who state none of their own."
     )
+    language: Annotated[str, AfterValidator(_language)] | None = Field(
+        None,
+        description='Language by which names become addresses for people who state no locale, such as "de": Müller is '
+        "mueller then. Without one, marks are dropped: muller.",
+    )
 
 
 class DomainSection(Section):
@@ -139,6 +152,9 @@ class NamingSection(Section):
     reuse_after: OffsetText = Field(
         Offset(days=365), description="How long an address that was given up stays barred for others."
     )
+    longest: int = Field(
+        64, ge=8, le=64, strict=True, description="The most characters before the @; longer names are cut."
+    )
     protected: tuple[str, ...] = Field(
         ("postmaster", "abuse", "admin"), description="Local parts that are never given to anybody and never touched."
     )
@@ -152,6 +168,16 @@ class JoiningSection(Section):
         Credential.INVITATION, description="The first password: an invitation to personalEmail, or a random one."
     )
     existing: Existing = Field(Existing.HOLD, description="What to do with an address that exists already.")
+
+
+class OverrideSection(Section):
+    """What is different for some people's mailboxes."""
+
+    people: Rule = Field(description="The rule that says for whom.")
+    mailbox: Annotated[Fields, MailboxFields] = Field(
+        description="Fields of [mailbox] with the values that these people shall have instead. Each must be set there, "
+        "too: that is what they get back when the rule ceases to match."
+    )
 
 
 class GroupSection(Section):
@@ -264,6 +290,9 @@ class Policy(Section):
         {},
         description="Mailbox fields of the mail host that everyone shall have; those that are not named stay as the "
         "person has them. Footers and automatic replies know {displayName}, {address}, {manager.displayName}, ...",
+    )
+    overrides: tuple[OverrideSection, ...] = Field(
+        (), description="Exceptions from [mailbox] by rule; where several match, later ones win."
     )
     groups: tuple[GroupSection, ...] = Field((), description="Shared addresses.")
     renaming: RenamingSection = Field(RenamingSection(), description="What a new name changes.")

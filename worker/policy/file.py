@@ -146,7 +146,7 @@ def _unknown_key(path: KeyPath) -> str:
 
 def _known_keys(path: KeyPath) -> list[str]:
     """Return the keys of the table at a path, by following the models down to it."""
-    if path == ("mailbox",):
+    if path[-1:] == ("mailbox",):
         return list(WRITABLE_FIELDS)
     if path == ("reconcile", "fields"):
         return list(RECONCILED_FIELDS)

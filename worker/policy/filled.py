@@ -11,10 +11,17 @@ from worker.policy.view import PersonView
 
 
 def fields_of(view: PersonView, policy: Policy) -> Mapping[str, FieldValue]:
-    """Return the fields that the policy manages, and no other: what it does not name stays as the person has it."""
+    """Return the fields that the policy manages, and no other: what it does not name stays as the person has it.
+
+    Of the overrides whose rule matches, later ones win.
+    """
+    settings = dict(policy.mailbox)
+    for override in policy.overrides:
+        if override.people.matches(view.profile.facts):
+            settings |= override.mailbox
     return {
         name: filled(value, view, policy, in_html=name in HTML_FIELDS) if isinstance(value, Text) else value
-        for name, value in policy.mailbox.items()
+        for name, value in settings.items()
     }
 
 

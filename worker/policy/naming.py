@@ -8,10 +8,10 @@ from worker.mail import Address, InvalidAddress, address, domain_of, is_local_pa
 from worker.policy.document import Policy
 from worker.policy.names import Facts, names_of, text_of
 from worker.policy.pattern import Pattern, parse_address_pattern
-from worker.policy.transliteration import ascii_name
+from worker.policy.transliteration import LANGUAGES, ascii_name, language_in
 
 HIGHEST_NUMBER = 9999
-_LONGEST_LOCAL_PART = 64
+LONGEST_LOCAL_PART = 64
 _SEPARATORS = re.compile(r"([._+-])[._+-]+")
 _ABSENT = "\0"  # stands for a missing name while a pattern is filled, so that the separator before it goes with it
 _ABSENT_PART = re.compile(r"[._+-]*\0")
@@ -47,7 +47,7 @@ def candidates(facts: Facts, policy: Policy, domain: str | None = None) -> Itera
     domain = domain or home_of(facts, policy)
     if pinned:
         return iter((pinned,) if domain_of(pinned) == domain else ())
-    choice = _choice(facts, policy)
+    choice = _choice(facts, policy, _language(facts, policy), policy.naming.longest)
     if not choice.numbered:
         raise NoUsableName("no address can be made from givenName, familyName or displayName")
     return _free_of_barred(choice.locals(), domain, policy)
@@ -55,6 +55,9 @@ def candidates(facts: Facts, policy: Policy, domain: str | None = None) -> Itera
 
 def fits(held: Iterable[Address], facts: Facts, policy: Policy, domain: str | None = None) -> bool:
     """Tell whether one of these addresses is a candidate of the current name, so that no new one is needed.
+
+    In whatever language the name is read and however long it may be: nobody is given a new address because a locale or
+    the policy's ``longest`` changed.
 
     The domain is as for ``candidates``; where the stated ``workEmail`` is of another, none is needed there. False where
     there are no candidates at all, for which ``candidates`` then says the reason.
@@ -66,9 +69,8 @@ def fits(held: Iterable[Address], facts: Facts, policy: Policy, domain: str | No
     if pinned:
         return pinned in held or domain_of(pinned) != (domain or domain_of(pinned))
     domain = domain or policy.domain_for(facts)
-    choice = _choice(facts, policy)
-    ours = (one for one in held if domain_of(one) == domain and one not in _barred(policy))
-    return any(choice.has(local_part_of(one)) for one in ours)
+    ours = [local_part_of(one) for one in held if domain_of(one) == domain and one not in _barred(policy)]
+    return any(choice.has(local) for choice in _choices(facts, policy) for local in ours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +80,65 @@ class _Choice:
     letters: dict[str, str]
     plain: tuple[Pattern, ...]
     numbered: tuple[Pattern, ...]
+    longest: int
+    """The most characters of a local part."""
 
     def locals(self) -> Iterator[str]:
-        yield from (_local(pattern, self.letters, "") for pattern in self.plain)
+        yield from (_local(pattern, self.letters, "", self.longest) for pattern in self.plain)
         for pattern in self.numbered:
-            yield from (_local(pattern, self.letters, str(number)) for number in range(2, HIGHEST_NUMBER + 1))
+            for number in range(2, HIGHEST_NUMBER + 1):
+                yield _local(pattern, self.letters, str(number), self.longest)
 
     def has(self, local: str) -> bool:
         """Tell whether ``locals`` has this one, trying only the numbers that are written in it."""
-        if any(_local(pattern, self.letters, "") == local for pattern in self.plain):
+        if any(_local(pattern, self.letters, "", self.longest) == local for pattern in self.plain):
             return True
         numbers = _numbers_in(local)
-        return any(_local(pattern, self.letters, number) == local for pattern in self.numbered for number in numbers)
+        return any(
+            _local(pattern, self.letters, number, self.longest) == local
+            for pattern in self.numbered
+            for number in numbers
+        )
 
 
-def _choice(facts: Facts, policy: Policy) -> _Choice:
-    letters = {name: ascii_name(value) for name, value in names_of(facts).values().items()}
-    usable = [pattern for pattern in policy.naming.patterns if _is_usable(pattern, letters)]
-    if not usable and _is_usable(_WHOLE_NAME, letters):
+def _language(facts: Facts, policy: Policy) -> str:
+    return language_in(text_of(facts, "locale")) or policy.organisation.language or ""
+
+
+def _choices(facts: Facts, policy: Policy) -> Iterator[_Choice]:
+    """Yield what the name gives now, then what it gave or may have given under another locale or length."""
+    languages = dict.fromkeys((_language(facts, policy), *LANGUAGES))
+    lengths = dict.fromkeys((policy.naming.longest, LONGEST_LOCAL_PART))
+    return (_choice(facts, policy, language, longest) for longest in lengths for language in languages)
+
+
+def _choice(facts: Facts, policy: Policy, language: str, longest: int) -> _Choice:
+    letters = {name: ascii_name(value, language) for name, value in names_of(facts).values().items()}
+    usable = [pattern for pattern in policy.naming.patterns if _is_usable(pattern, letters, longest)]
+    if not usable and _is_usable(_WHOLE_NAME, letters, longest):
         usable = [_WHOLE_NAME]  # the last resort, for somebody whose one name suits no pattern
     plain = tuple(pattern for pattern in usable if not pattern.numbered)
     numbered = tuple(pattern for pattern in usable if pattern.numbered)
-    return _Choice(letters, plain, numbered or tuple(pattern.with_number() for pattern in plain[:1]))
+    return _Choice(letters, plain, numbered or tuple(pattern.with_number() for pattern in plain[:1]), longest)
 
 
-def _is_usable(pattern: Pattern, letters: dict[str, str]) -> bool:
+def _is_usable(pattern: Pattern, letters: dict[str, str], longest: int) -> bool:
     """Tell whether a pattern gives a local part; where a name is missing, another one must be spelled out.
 
     So Sukarno is ``sukarno`` under ``{given}.{family}``, and never ``s`` under ``{given[0]}.{family}``.
     """
     complete = all(letters[variable.name] for variable in pattern.variables)
     spelled_out = any(letters[variable.name] and not variable.initial for variable in pattern.variables)
-    return (complete or spelled_out) and is_local_part(_local(pattern, letters, str(HIGHEST_NUMBER)))
+    return (complete or spelled_out) and is_local_part(_local(pattern, letters, str(HIGHEST_NUMBER), longest))
 
 
-def _local(pattern: Pattern, letters: dict[str, str], number: str) -> str:
-    """Fill a pattern, and shorten the names until they fit into a local part."""
-    for longest in range(_LONGEST_LOCAL_PART, 0, -1):
-        cut = {name: value[:longest].strip("-") or _ABSENT for name, value in letters.items()}
+def _local(pattern: Pattern, letters: dict[str, str], number: str, longest: int) -> str:
+    """Fill a pattern, and shorten the names until the whole is short enough; empty if it never is."""
+    for letters_each in range(longest, 0, -1):
+        cut = {name: value[:letters_each].strip("-") or _ABSENT for name, value in letters.items()}
         filled = _ABSENT_PART.sub("", pattern.render({**cut, "n": number}))
         local = _SEPARATORS.sub(r"\1", filled).strip("._+-")
-        if len(local) <= _LONGEST_LOCAL_PART:
+        if len(local) <= longest:
             return local
     return ""
 

@@ -14,6 +14,7 @@ _PIECE = re.compile(r"\{([^{}]*)\}|([^{}]+)")
 _VARIABLE = re.compile(rf"^(?:({'|'.join(NAMES)})(\[0\])?|n)$")
 _LOCAL_LITERAL = re.compile(r"^[a-z0-9._+-]*$")
 _LONGEST_LITERAL = 40
+_ROOM_FOR_NUMBER = 4
 _KNOWN = ", ".join(f"{{{name}}}" for name in (*NAMES, "n"))
 
 
@@ -46,6 +47,14 @@ class Pattern:
     def numbered(self) -> bool:
         """It has a place for the number."""
         return Variable("n") in self.pieces
+
+    @property
+    def shortest(self) -> int:
+        """The fewest characters that it can be filled to: a letter for each name, and room for any number.
+
+        So also where it asks for none: the first pattern gets one at its end where all are without.
+        """
+        return len(self.literal) + len(self.variables) + _ROOM_FOR_NUMBER
 
     @property
     def literal(self) -> str:
