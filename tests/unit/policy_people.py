@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from worker.events.canonical import FactValue
 from worker.mail import Address
-from worker.policy import PersonView, Policy, load_policy
+from worker.policy import Manager, PersonView, Policy, load_policy
 from worker.policy.offset import parse_offset
 from worker.roster.employment import Employment
 from worker.roster.person import Profile
@@ -66,6 +66,18 @@ ZONES = (
 )
 OFFSETS = ("0d", "1d", "12h", "36h", "2d", "30d", "31d", "1000h")
 
+ACTIONS = (
+    "block",
+    "block leave-groups delete-mailbox",
+    "leave-groups block delete-mailbox",
+    "autoreply block forward-to-manager leave-groups delete-mailbox",
+    "forward-to-manager autoreply leave-groups block delete-mailbox alias-to-manager",
+    "block delete-mailbox alias-to-manager release-address",
+    "block autoreply delete-mailbox leave-groups release-address",
+)
+AUTOREPLY = '[leaving.autoreply]\nsubject = "{displayName} left"\nbody = "Write to {manager.address}."\n'
+GRACE = Manager(Address("grace.hopper@example.org"), "Grace Hopper")
+
 dates = st.dates(date(2011, 10, 1), date(2012, 5, 1))
 instants = st.datetimes(datetime(2011, 10, 1), datetime(2012, 6, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
 
@@ -111,17 +123,23 @@ def views(draw: st.DrawFn) -> PersonView:
         mailbox_exists=exists,
         address=ADDRESS if exists or draw(st.booleans()) else None,
         blocked_at=draw(_maybe(instants)),
+        received=frozenset({ADDRESS}) if draw(st.booleans()) else frozenset(),
+        redirected=frozenset({ADDRESS}) if draw(st.booleans()) else frozenset(),
+        manager=draw(_maybe(st.just(GRACE))),
     )
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """Generate policies with any sensible order of stages."""
-    offsets = sorted(draw(st.tuples(*[st.sampled_from(OFFSETS)] * 3)), key=lambda text: parse_offset(text).length)
-    actions = draw(st.sampled_from(["block leave-groups delete-mailbox", "leave-groups block delete-mailbox", "block"]))
-    stages = "".join(
+    actions = draw(st.sampled_from(ACTIONS)).split()
+    lengths = draw(st.lists(st.sampled_from(OFFSETS), min_size=len(actions), max_size=len(actions)))
+    offsets = sorted(lengths, key=lambda text: parse_offset(text).length)
+    if actions[-1] == "release-address" and offsets[-2:] == [offsets[-1]] * 2:
+        offsets[-1] = "2000h"  # what hands over is not taken back at once
+    stages = AUTOREPLY + "".join(
         f'[[leaving.stages]]\nafter = "{after}"\ndo = ["{action}"]\n'
-        for after, action in zip(offsets, actions.split(), strict=False)
+        for after, action in zip(offsets, actions, strict=True)
     )
     joining = f'[joining]\nlead = "{draw(st.sampled_from(OFFSETS))}"\n'
     return policy(joining + (stages if draw(st.booleans()) else "[leaving]\nstages = []\n"))

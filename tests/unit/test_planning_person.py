@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.mail import DOORS, Identity, Mailbox, address
+from worker.mail import DOORS, Address, Alias, Forwarding, Identity, Mailbox, address
 from worker.planning import (
     PERSONAL_ADDRESS,
     RANDOM_PASSWORD,
     Brake,
+    ClosedLogin,
     ObservedPerson,
     Operation,
     Plan,
@@ -24,7 +25,17 @@ from worker.policy.state import Access, Credential, Missing, NoMailbox, PersonSt
 
 ADA = address("ada.lovelace@example.org")
 OTHERS = [address(f"{local}@example.org") for local in ("ada.king", "ada", "countess")]
+ALIASES = [address("a.lovelace@example.org"), address("ada.noel@example.org")]
+MANAGERS = [address("grace.hopper@example.org"), address("alan.turing@example.org")]
+HR = address("hr@example.org")
 HOME = "ada@home.example"
+REPLY = {
+    "autorespond_active": True,
+    "autorespond_subject": "Gone",
+    "autorespond_body": "Write to Grace.",
+    "autorespond_expires_on": None,
+}
+OWN_REPLY = {"autorespond_active": False, "autorespond_subject": None, "autorespond_body": "Away"}
 OPEN_DOORS = dict.fromkeys(DOORS, True)
 CLOSED_DOORS = dict.fromkeys(DOORS, False)
 
@@ -38,6 +49,9 @@ observed_fields = st.fixed_dictionaries(
         "spam_action": st.sampled_from(["folder", "drop", None]),
         "sender_denylist": st.sampled_from([(), ("a@b.example", "c@d.example"), ("c@d.example", "a@b.example")]),
         "password_recovery_email": st.just(HOME),
+        "autorespond_active": door,
+        "autorespond_body": st.sampled_from(["Away", None]),
+        "autorespond_expires_on": st.sampled_from(["2026-12-24", None]),
     },
 )
 managed_fields = st.fixed_dictionaries(
@@ -60,19 +74,73 @@ wanted_mailboxes = st.builds(
     recovery=st.just(HOME),
     create=st.booleans(),
     immediate=st.booleans(),
+    aliases=st.frozensets(st.sampled_from(ALIASES)),
+    autoreply=st.just({}) | st.just(REPLY),
+    forward_to=st.none() | st.sampled_from(MANAGERS),
 )
-states = wanted_mailboxes | st.builds(NoMailbox) | st.just(Untouched("paused")) | st.just(Missing("no address"))
+no_mailboxes = st.builds(NoMailbox) | st.builds(
+    NoMailbox, aliases=st.frozensets(st.sampled_from([ADA, *OTHERS])), to=st.sampled_from(MANAGERS)
+)
+states = (
+    wanted_mailboxes
+    | no_mailboxes
+    | st.just(NoMailbox(release=True))
+    | st.builds(NoMailbox)
+    | st.just(Untouched("paused"))
+    | st.just(Missing("no address"))
+)
 identities = st.lists(
-    st.builds(Identity, st.sampled_from(OTHERS), names, st.sampled_from(["none", "custom", None])),
+    st.builds(
+        Identity,
+        st.sampled_from(OTHERS),
+        names,
+        st.sampled_from(["none", "mailbox", "custom", None]),
+        st.fixed_dictionaries({}, optional=dict.fromkeys(DOORS, door)),
+    ),
     unique_by=lambda identity: identity.address,
 )
+forwardings = st.frozensets(st.sampled_from(MANAGERS)).map(
+    lambda found: frozenset(Forwarding(each, confirmed_at="10:00") for each in found)
+)
 mailboxes = st.builds(
-    Mailbox, address=st.just(ADA), name=names, fields=observed_fields, identities=identities.map(frozenset)
+    Mailbox,
+    address=st.just(ADA),
+    name=names,
+    fields=observed_fields,
+    identities=identities.map(frozenset),
+    forwardings=forwardings,
 )
 former = st.just({}) | st.fixed_dictionaries(dict.fromkeys(DOORS, door))
-observations = st.builds(
-    ObservedPerson, mailbox=mailboxes, ours=st.just(True), sealed=st.booleans(), former_doors=former
-) | st.just(ObservedPerson(None))
+logins = st.dictionaries(st.sampled_from(OTHERS), st.builds(ClosedLogin, st.booleans(), former))
+aliases_at = st.frozensets(st.sampled_from([*OTHERS, *ALIASES])).flatmap(
+    lambda places: st.frozensets(st.sampled_from(sorted(places)) if places else st.nothing()).map(
+        lambda ours: {"aliases": frozenset(Alias(place, frozenset({HR})) for place in places), "our_aliases": ours}
+    )
+)
+
+
+@st.composite
+def observations_with_a_mailbox(draw: st.DrawFn) -> ObservedPerson:
+    """What may be found of somebody with a mailbox: aliases where no identity is, and our forwarding among the others."""
+    mailbox = draw(mailboxes)
+    taken = {identity.address for identity in mailbox.identities}
+    at = draw(aliases_at)
+    return ObservedPerson(
+        mailbox=mailbox,
+        sealed=draw(st.booleans()),
+        former_doors=draw(former),
+        former_autoreply=draw(st.just({}) | st.just(OWN_REPLY)),
+        logins=draw(logins),
+        forwards_to=draw(st.sampled_from([None, *sorted(each.address for each in mailbox.forwardings)])),
+        aliases=frozenset(alias for alias in at["aliases"] if alias.address not in taken),
+        our_aliases=at["our_aliases"] - taken,
+        held=frozenset({ADA, *OTHERS, *ALIASES}),
+    )
+
+
+observations = observations_with_a_mailbox() | aliases_at.map(
+    lambda at: ObservedPerson(None, held=frozenset({ADA, *OTHERS, *ALIASES}), **at)
+)
 
 
 def wanted(**changes: object) -> WantedMailbox:
@@ -97,7 +165,7 @@ def is_as_desired(desired: PersonState, before: ObservedPerson, after: ObservedP
         case Untouched() | Missing():
             return after == before
         case NoMailbox():
-            return after.mailbox is None
+            return after.mailbox is None and addresses_are_right(desired, before, after)
         case WantedMailbox() if before.mailbox is None and not desired.create:
             return after.mailbox is None
         case WantedMailbox():
@@ -114,6 +182,10 @@ def holds(desired: WantedMailbox, before: ObservedPerson, mailbox: Mailbox, afte
             all(by_address[wanted] == desired.name for wanted in desired.identities - {ADA}),
             all(by_address[kept] == name for kept, name in own.items() if kept not in desired.identities),
             doors_are_right(desired, before, mailbox, after),
+            logins_are_right(desired, mailbox, after),
+            aliases_are_right(desired.aliases, ADA, before, after),
+            forwarding_is_right(desired, before, mailbox, after),
+            autoreply_is_right(desired, before, mailbox, after),
             all(
                 agrees(name, value, mailbox.fields.get(name))
                 for name, value in desired.fields.items()
@@ -136,10 +208,62 @@ def doors_are_right(desired: WantedMailbox, before: ObservedPerson, mailbox: Mai
     return not after.sealed and not after.former_doors
 
 
+def logins_are_right(desired: WantedMailbox, mailbox: Mailbox, after: ObservedPerson) -> bool:
+    """Nobody signs in as an identity of a closed mailbox; of an open one, none stays closed by us."""
+    signing_in = [identity for identity in mailbox.identities if identity.password_use != "none"]
+    if desired.access is Access.OPEN:
+        return not any(after.logins[each.address].is_closed for each in signing_in if each.address in after.logins)
+    closed = all(identity.fields.get(name) is False for identity in signing_in for name in DOORS)
+    own = [each.address for each in signing_in if each.password_use != "mailbox"]
+    sealed = all(each in after.logins and after.logins[each].sealed for each in own)
+    return closed and (sealed or desired.access is Access.SUSPENDED)
+
+
+def aliases_are_right(wanted: frozenset[Address], to: Address, before: ObservedPerson, after: ObservedPerson) -> bool:
+    """Each wanted alias names whom it should, unless somebody else's stands there, which nobody touches."""
+    found = {alias.address: alias for alias in after.aliases}
+    foreign = {alias for alias in before.aliases if alias.address not in before.our_aliases}
+    return foreign <= after.aliases and all(
+        found[each].destinations == {to} for each in wanted if each not in {alias.address for alias in foreign}
+    )
+
+
+def addresses_are_right(desired: NoMailbox, before: ObservedPerson, after: ObservedPerson) -> bool:
+    """Wanted aliases are there and no other of ours; released addresses are held no more."""
+    ours = {alias.address for alias in after.aliases if alias.address in after.our_aliases}
+    to = desired.to or HR
+    return (
+        aliases_are_right(desired.aliases, to, before, after)
+        and ours <= desired.aliases
+        and bool(after.held) is not desired.release
+    )
+
+
+def forwarding_is_right(
+    desired: WantedMailbox, before: ObservedPerson, mailbox: Mailbox, after: ObservedPerson
+) -> bool:
+    """The wanted forwarding is there, the former one of ours is not, and all others are."""
+    found = {each.address for each in mailbox.forwardings}
+    own = {each.address for each in before.mailbox.forwardings} if before.mailbox else set()
+    wanted = {desired.forward_to} if desired.forward_to else set()
+    return (
+        wanted | (own - {before.forwards_to}) == found - ({before.forwards_to} - wanted)
+        and not ({before.forwards_to} - wanted - {None}) & found
+    )
+
+
+def autoreply_is_right(desired: WantedMailbox, before: ObservedPerson, mailbox: Mailbox, after: ObservedPerson) -> bool:
+    """A stage's answer is there as long as it is wanted; then the person's own is."""
+    wanted = desired.autoreply or before.former_autoreply
+    return all(agrees(name, value, mailbox.fields.get(name)) for name, value in wanted.items()) and (
+        bool(desired.autoreply) or not after.former_autoreply
+    )
+
+
 def agrees(name: str, value: object, shown: object) -> bool:
     """The host shows the value, in its own words."""
     if shown is None:
-        return value in ({"may_receive": True}.get(name, False), "", ())
+        return value is None or value in ({"may_receive": True}.get(name, False), "", ())
     return sorted(shown) == sorted(value) if isinstance(value, tuple) else shown == value
 
 
@@ -184,13 +308,62 @@ def test_a_hash_is_of_what_is_done_and_not_of_what_was_there(desired: PersonStat
 
 
 @settings(max_examples=100, deadline=None)
-@given(wanted_mailboxes | st.builds(NoMailbox), mailboxes)
+@given(wanted_mailboxes | no_mailboxes, mailboxes)
 def test_a_foreign_mailbox_is_never_touched(desired: PersonState, mailbox: Mailbox) -> None:
     """What we neither made nor adopted gets no step, and the plan says why."""
     plan = plan_person(desired, ObservedPerson(mailbox, ours=False))
 
     assert plan.steps == ()
     assert "is not ours" in (plan.note or "")
+
+
+@settings(max_examples=300, deadline=None)
+@given(states, observations, st.data())
+def test_what_a_stage_does_a_return_takes_back(desired: PersonState, observed: ObservedPerson, data) -> None:
+    """Open, then anything that can be undone, then open again: field by field as before, the password apart."""
+    if not isinstance(desired, WantedMailbox) or not desired.create:
+        return
+    employed = replace(desired, access=Access.OPEN, autoreply={}, forward_to=None, credential=Credential.RANDOM)
+    before = apply_steps(plan_person(employed, observed).steps, observed)
+    stages = data.draw(
+        st.builds(
+            lambda access, autoreply, forward_to: replace(
+                employed,
+                access=access,
+                autoreply=autoreply,
+                forward_to=forward_to,
+                identities=frozenset(),
+                aliases=frozenset(),
+                create=False,
+            ),
+            st.sampled_from(Access),
+            st.just({}) | st.just(REPLY),
+            st.none() | st.sampled_from(MANAGERS),
+        )
+    )
+    away = apply_steps(plan_person(stages, before).steps, before)
+    back = apply_steps(plan_person(employed, away).steps, away)
+
+    assert as_meant(back.mailbox) == as_meant(before.mailbox)
+    assert replace(back, mailbox=None, logins={}) == replace(before, mailbox=None, logins={})
+    assert not any(login.is_closed for login in back.logins.values() if login not in before.logins.values())
+
+
+def as_meant(mailbox: Mailbox | None) -> Mailbox:
+    """A mailbox with what the host leaves unsaid of its doors written out: an access flag nobody cleared is on."""
+    assert mailbox is not None
+    return replace(
+        mailbox,
+        fields=said(mailbox.fields),
+        identities=frozenset(replace(each, fields=said(each.fields)) for each in mailbox.identities),
+        forwardings=frozenset(each.address for each in mailbox.forwardings),
+    )
+
+
+def said(fields):
+    """Fields without nothings, the doors written out."""
+    kept = {name: value for name, value in fields.items() if value not in (None, "", ())}
+    return kept | {name: fields.get(name) is not False for name in DOORS}
 
 
 def test_a_plan_hash_is_the_same_in_every_process() -> None:

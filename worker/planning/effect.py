@@ -75,7 +75,7 @@ def _on_address(observed: ObservedPerson, step: Step) -> ObservedPerson:
             return replace(observed, aliases=others | {_alias(step)})
         case Operation.DELETE_ALIAS if stands:
             return replace(observed, aliases=others, our_aliases=ours)
-        case Operation.RELEASE_ADDRESS if not stands:
+        case Operation.RELEASE_ADDRESS if not (stands and step.target in observed.our_aliases):
             return replace(observed, held=observed.held - {step.target})
         case _:
             raise MisplacedStep(f"{step.operation} of {step.target} does not fit the alias that is there, or is not")
@@ -112,13 +112,13 @@ def _on_identity(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> Obse
     others = {address: other for address, other in observed.logins.items() if address != step.target}
     former = login.former_doors or {door: step.before.get(door) for door in DOORS}
     match step.operation:
-        case Operation.CREATE_IDENTITY | Operation.UPDATE_IDENTITY:
+        case Operation.UPDATE_IDENTITY:
             return changed
         case Operation.BLOCK_IDENTITY:
             return replace(changed, logins={**others, step.target: ClosedLogin(sealed=True, former_doors=former)})
         case Operation.SUSPEND_IDENTITY:
             return replace(changed, logins={**others, step.target: replace(login, former_doors=former)})
-        case Operation.REOPEN_IDENTITY | Operation.DELETE_IDENTITY:
+        case Operation.CREATE_IDENTITY | Operation.REOPEN_IDENTITY | Operation.DELETE_IDENTITY:
             return replace(changed, logins=others)
         case _:
             raise MisplacedStep(f"{step.operation} of {step.target} does not fit a mailbox that is there")
