@@ -112,7 +112,7 @@ def _without_address_elsewhere(session: Session, view: PersonView, policy: Polic
         return view
     for row in rows:
         addresses.release(session, row, now)
-    return replace(view, address=None, identities=frozenset(), aliases=frozenset())
+    return replace(view, address=None, identities=frozenset(), aliases=frozenset(), withdrawn=frozenset())
 
 
 def _with_address(session: Session, view: PersonView, policy: Policy, now: datetime) -> tuple[PersonView, str | None]:
@@ -123,7 +123,7 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
     if not _is_read(session, domain):
         return view, domain
     try:
-        found = _kept_after_all(session, view, policy) or _reserve(session, view, policy, domain, now)
+        found = _kept_after_all(session, view, policy, domain) or _reserve(session, view, policy, domain, now)
     except (NoUsableName, UnknownDomain):
         return view, None  # the run says why, on the job
     if found is None:
@@ -140,11 +140,11 @@ def _holding(view: PersonView, found: Address, policy: Policy) -> PersonView:
     return replace(view, identities=view.identities | {found})
 
 
-def _kept_after_all(session: Session, view: PersonView, policy: Policy) -> Address | None:
+def _kept_after_all(session: Session, view: PersonView, policy: Policy, domain: str) -> Address | None:
     """Keep an address that was to go, where the name behind it holds again; None where none fits."""
     role = _ROLES.get(policy.renaming.strategy)
     for row in addresses.withdrawn(session, int(view.profile.key)):
-        if row.role == role and fits({Address(row.address)}, view.profile.facts, policy):
+        if row.role == role and fits({Address(row.address)}, view.profile.facts, policy, domain):
             row.withdrawn_at = None
             return Address(row.address)
     return None
