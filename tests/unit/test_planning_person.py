@@ -121,7 +121,7 @@ aliases_at = st.frozensets(st.sampled_from([*OTHERS, *ALIASES])).flatmap(
 
 @st.composite
 def observations_with_a_mailbox(draw: st.DrawFn) -> ObservedPerson:
-    """What may be found of somebody with a mailbox: aliases where no identity is, our forwarding among the others."""
+    """What may be found of a mailbox: aliases where no identity is, and our forwarding among the others."""
     mailbox = draw(mailboxes)
     taken = {identity.address for identity in mailbox.identities}
     at = draw(aliases_at)
