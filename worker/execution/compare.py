@@ -145,7 +145,8 @@ def _person(
     observed = joined(rows, inside, sight, ours=True, today=scene.now.date())
     plan = plan_person(state, observed)
     terms = Terms(scene.policy.reconcile, closed=is_closed(state), under_way=under_way)
-    known = known_objects(rows)
+    in_it = [inside[each.address] for each in mailbox.identities if each.address in inside] if mailbox else []
+    known = known_objects([*rows, *in_it])
     findings = drift_of(plan, known, terms)
     if mailbox is None and view.mailbox_exists and not plan.steps and not under_way:
         before = desired(view, scene.policy, scene.now).state.mailbox

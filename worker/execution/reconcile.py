@@ -42,7 +42,7 @@ class Reconciled:
 
 def domains_of(execution: Execution) -> tuple[str, ...]:
     """Return the domains that the active policy speaks of. Raises NothingToReconcileBy without one."""
-    return (_policy(execution).organisation.domain,)
+    return _policy(execution).mail_domains
 
 
 def reconcile(execution: Execution, domain: str, *, repair_for: str | None = None) -> Reconciled:

@@ -138,7 +138,7 @@ def _take(
     row = held or AddressRow(address=address, domain=domain_of(address))
     row.role, row.provenance, row.person_id = role, Provenance.ADOPTED, person_id
     row.job_id, row.held_from, row.exists_since = job_id, now, now
-    row.blocked_at = row.former_fields = row.forwards_to = row.alias_to = row.instead_of = None
+    row.written = row.blocked_at = row.former_fields = row.forwards_to = row.alias_to = row.instead_of = None
     session.add(row)
     session.flush()
     return row
