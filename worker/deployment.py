@@ -11,14 +11,13 @@ from pathlib import Path
 from worker.bell import Bell, SilentBell
 from worker.clock import Clock, clock_from
 from worker.execution import Execution
-from worker.intake import Intake, retry_parked
+from worker.intake import Admission, Intake, admit, retry_parked
 from worker.migadu import Hooks, MigaduClient, ThreadClients
 from worker.policy import Policy, load_policy
 from worker.settings import Settings, read_environment
 from worker.sources import Sources, SourcesInvalid, load_sources
 from worker.store.budget import CallBudget, CallLimit
 from worker.store.database import Database
-from worker.store.policies import activate, store_policy
 
 _PASSWORD_BYTES = 24
 
@@ -86,27 +85,22 @@ class Deployment:
         if not self.settings.migadu_user or self.settings.migadu_key is None:
             raise NotConfigured("MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY are not set (or use: up --sandbox)")
 
-    def begin_work(self) -> Policy:
-        """Do what a worker does first: activate the policy file, try again what another version parked, fit the budget.
+    def begin_work(self) -> Admission:
+        """Do what a worker does first: let the policy in, try again what another version parked, fit the budget.
 
         Raises NotConfigured, PolicyInvalid.
         """
-        policy = self.activate_policy()
+        admission = self.activate_policy()
         retry_parked(self.intake)
         with self.database.write() as session:
             self.budget.fit(session)
         with self.database.write() as session:
             self.budget.retry_account(session)
-        return policy
+        return admission
 
-    def activate_policy(self) -> Policy:
-        """Read the policy file, keep it, and make it the active one. Raises NotConfigured, PolicyInvalid."""
-        policy, body = read_policy(self.settings.policy)
-        now = self.clock.now()
-        with self.database.write() as session:
-            store_policy(session, body, policy.hash, now)
-            activate(session, policy.hash, now)
-        return policy
+    def activate_policy(self) -> Admission:
+        """Put the policy file into force, unless that must be held. Raises NotConfigured, PolicyInvalid."""
+        return admit(self.intake, read_policy(self.settings.policy)[1])
 
     def close(self) -> None:
         """Close what was opened."""

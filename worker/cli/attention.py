@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from worker.store import drift, figures, merges, people
 from worker.store.database import Session
-from worker.store.holds import list_holds
+from worker.store.holds import Hold, list_holds
 from worker.store.states import JobState
 
 _MOST_NAMED = 5
@@ -51,7 +51,13 @@ def _jobs(session: Session) -> str | None:
 
 
 def _holds(session: Session) -> str | None:
-    return ", ".join(f"hold {hold.id} over {len(hold.job_ids)} jobs" for hold in list_holds(session)) or None
+    return "; ".join(map(_hold, list_holds(session))) or None
+
+
+def _hold(hold: Hold) -> str:
+    if hold.policy is not None:
+        return f"hold {hold.id} over policy {hold.policy.policy[:12]}, which by itself {hold.policy}"
+    return f"hold {hold.id} over {len(hold.job_ids)} jobs"
 
 
 def _drift(session: Session) -> str | None:

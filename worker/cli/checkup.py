@@ -17,6 +17,7 @@ from worker.store import workers
 from worker.store.budget import GateClosed
 from worker.store.gate import Closing
 from worker.store.policies import active_policy
+from worker.store.policy_holds import open_policy_hold, rejection_of
 
 _CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
 _LEFT_ALONE = {
@@ -124,7 +125,17 @@ def _policy(deployment: Deployment) -> str:
         return f"there is no {path} here, and policy {active[0][:12]} is active"
     policy, _ = read_policy(path)
     newer = active is not None and active[0] != policy.hash
-    return f"{path} is valid, for {', '.join(policy.mail_domains)}" + (f"; {_NOT_ACTIVE}" if newer else "")
+    why = (active and _kept_out(deployment, policy.hash, active[0])) or _NOT_ACTIVE
+    return f"{path} is valid, for {', '.join(policy.mail_domains)}" + (f"; {why}" if newer else "")
+
+
+def _kept_out(deployment: Deployment, policy_hash: str, in_force: str) -> str | None:
+    """Say that a policy is held, or was rejected; None where it is just not active yet."""
+    with deployment.database.read() as session:
+        rejected, held = rejection_of(session, policy_hash, in_force), open_policy_hold(session, policy_hash)
+    if rejected is not None:
+        return f"it was rejected (hold {rejected}), so policy {in_force[:12]} stays in force until the file changes"
+    return f"it is held (hold {held}), and policy {in_force[:12]} stays in force" if held is not None else None
 
 
 def _sources(deployment: Deployment) -> str:

@@ -12,6 +12,7 @@ from worker.cli.failed import Failed
 from worker.cli.opening import require_schema
 from worker.cli.output import say
 from worker.deployment import Deployment
+from worker.intake import Admission
 from worker.process import EmbeddedWorker, WorkerNotReady
 from worker.sandbox import RunningSandbox
 from worker.settings import Settings, without_password
@@ -30,11 +31,11 @@ def run_up(settings: Settings) -> None:
         deployment.require_credentials()
         _bring_schema(deployment)
         app = create_app(deployment, broker_answers=answering(settings))
-        policy = deployment.begin_work()
+        admission = deployment.begin_work()
         with _worker(deployment):
             say(f"database   {without_password(settings.database_url)}")
             say(f"mail host  {settings.migadu_url}{' (dry run: nothing is written there)' if settings.dry_run else ''}")
-            say(f"policy     {settings.policy} for {', '.join(policy.mail_domains)}")
+            say(f"policy     {_policy(settings, admission)}")
             serve(app, *settings.listen, announce=lambda url: say(f"listening  {url}"))
 
 
@@ -59,6 +60,13 @@ def _on_sandbox(settings: Settings, api_url: str) -> Settings:
     host = {"migadu_url": api_url, "migadu_user": _USER, "migadu_key": SecretStr(_KEY)}
     policy = {} if settings.policy.exists() else {"policy": _STARTER}
     return settings.model_copy(update=host | policy)
+
+
+def _policy(settings: Settings, admission: Admission) -> str:
+    domains = ", ".join(admission.in_force.mail_domains)
+    if admission.kept_out is None:
+        return f"{settings.policy} for {domains}"
+    return f"the one before, for {domains}; {settings.policy} is not in force: {admission.kept_out}"
 
 
 def _bring_schema(deployment: Deployment) -> None:

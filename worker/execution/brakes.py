@@ -1,6 +1,5 @@
 """Brakes: sliding windows over what was intended, which stop mass changes before the first call of a plan."""
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +27,11 @@ def tripped(session: Session, plan: Plan, cause: Cause, policy: Policy, now: dat
     return None
 
 
+def population_of(session: Session, brake: Brake) -> int:
+    """Return how many objects there are of what a brake counts: what its share is a share of."""
+    return len(addresses.existing_lists(session)) if brake is Brake.LISTS else addresses.population(session)
+
+
 def _tripped(
     session: Session,
     brake: Brake,
@@ -40,8 +44,8 @@ def _tripped(
     window = policy.brakes.window(brake.value)
     since = now - window.per.length
     counted = steps.braked_count(session, brake, cause.source, since=since, but_job=cause.job_id)
-    population = addresses.population(session)
-    allowed = max(window.floor, math.floor(window.share * population))
+    population = population_of(session, brake)
+    allowed = window.allowed(population)
     wanted = len({step.target for step in plan.braked if step.brake is brake})
     if counted + wanted <= allowed:
         return None

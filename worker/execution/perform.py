@@ -19,6 +19,7 @@ from worker.execution.recorder import Recorder
 from worker.migadu import EchoMismatch, MigaduClient, MigaduError, NotFound, Refused, Transient, Unknown
 from worker.planning.handover import confirmation_needed
 from worker.planning.plan import Plan
+from worker.planning.policy_change import counted_by
 from worker.planning.step import Operation, Step
 from worker.policy import Policy
 from worker.store import holds, jobs, steps
@@ -106,7 +107,7 @@ def _braked(session: Session, job: JobRow, order: Order, now: datetime) -> Held 
     window = order.policy.brakes.window(trip.brake.value)
     reason = (
         f"the brake on '{trip.brake}' stops this: {trip.counted} within {window.per} already, {trip.allowed} allowed "
-        f"for {trip.population} mailboxes (hold {hold_id})"
+        f"for {trip.population} {counted_by(trip.brake)} (hold {hold_id})"
     )
     return Held(reason, hold_id=hold_id)
 

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from worker.bell import Bell
 from worker.clock import Clock
+from worker.intake.admission import let_in
 from worker.store import audit, holds, jobs, people
 from worker.store.database import Database, Session
-from worker.store.holds import HoldChanged
+from worker.store.holds import Hold, HoldChanged
 from worker.store.jobs import RESUMABLE, Subject, SubjectKind
 from worker.store.states import OUTSTANDING, IllegalMove, JobState
 from worker.store.tables import JobRow
@@ -77,22 +78,30 @@ def dismiss(database: Database, clock: Clock, bell: Bell, job_id: int, actor: st
 
 
 def approve_hold(database: Database, clock: Clock, bell: Bell, hold_id: int, actor: str, *, plan: str) -> int:
-    """Let pass what a brake stopped, if its plans are still those of the hash ``plan``. Returns how many jobs go on.
+    """Let pass what a brake stopped, if it is still what the hash ``plan`` names. Returns how many jobs go on.
 
-    Raises NoSuchHold, NotAllowedNow.
+    A policy that is held comes into force; everybody is then evaluated under it, and the brakes count what comes of
+    that. Raises NoSuchHold, NotAllowedNow.
     """
     now = clock.now()
     with database.write() as session, _changed_is_refused():
-        _require_hold(session, hold_id)
+        hold = _require_hold(session, hold_id)
+        if hold.policy is not None:
+            let_in(session, hold.policy, now)
         number = holds.approve(session, hold_id, plan, actor, now)
         audit.record(session, actor, "hold.approve", f"hold {hold_id}", {"jobs": number, "plan": plan}, now)
+    if hold.policy is not None:
+        bell.ring_apply()
     for _ in range(number):
         bell.ring_run()
     return number
 
 
 def reject_hold(database: Database, clock: Clock, bell: Bell, hold_id: int, actor: str) -> int:
-    """Dismiss the jobs that a brake stopped. Returns how many. Raises NoSuchHold, NotAllowedNow."""
+    """Dismiss the jobs that a brake stopped. Returns how many. Raises NoSuchHold, NotAllowedNow.
+
+    A policy that is held stays out, and is not asked about again while the one in force is.
+    """
     now = clock.now()
     with database.write() as session, _changed_is_refused():
         _require_hold(session, hold_id)
@@ -122,9 +131,11 @@ def _why_not_dismissed(row: JobRow) -> str:
     return "it is over"
 
 
-def _require_hold(session: Session, hold_id: int) -> None:
-    if holds.find_hold(session, hold_id) is None:
+def _require_hold(session: Session, hold_id: int) -> Hold:
+    hold = holds.find_hold(session, hold_id)
+    if hold is None:
         raise NoSuchHold(f"there is no hold {hold_id}")
+    return hold
 
 
 @contextmanager

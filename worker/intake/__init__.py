@@ -4,6 +4,7 @@ No call to a mail host is made here, and nothing waits for one.
 """
 
 from worker.intake.accept import EventsRefused, Receipt, accept, refuse
+from worker.intake.admission import Admission, admit
 from worker.intake.apply import apply_next
 from worker.intake.context import OPERATOR, Intake
 from worker.intake.parked import retry_parked
@@ -11,12 +12,14 @@ from worker.intake.statements import NothingToTakeBack, UnknownPerson, call_back
 
 __all__ = [
     "OPERATOR",
+    "Admission",
     "EventsRefused",
     "Intake",
     "NothingToTakeBack",
     "Receipt",
     "UnknownPerson",
     "accept",
+    "admit",
     "apply_next",
     "call_back",
     "refuse",

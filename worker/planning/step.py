@@ -53,6 +53,9 @@ class Brake(StrEnum):
     BLOCK = "block"
     DELETE = "delete"
     IMMEDIATE = "immediate"
+    LISTS = "lists"
+    """Deletions of shared addresses. The roster can bring each back, but mail that is sent to it meanwhile is refused;
+    and many at once are rather a mistake on the roster than the end of so many teams."""
 
 
 StepFields = Mapping[str, FieldValue]

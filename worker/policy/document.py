@@ -5,6 +5,7 @@ These models become the JSON Schema for editors, so every field carries its desc
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -247,6 +248,10 @@ class BrakeWindow(Section):
         description="The length of the sliding window."
     )
 
+    def allowed(self, population: int) -> int:
+        """Return how many operations within a window are let through, for so many objects that there are."""
+        return max(self.floor, math.floor(self.share * population))
+
 
 class BrakesSection(Section):
     """What stops mass changes until somebody approves them."""
@@ -257,9 +262,13 @@ class BrakesSection(Section):
         BrakeWindow(floor=20, share=0.20, per=Offset(hours=1)), description="Immediate revocations."
     )
 
+    lists: BrakeWindow = Field(
+        BrakeWindow(floor=3, share=0.10, per=Offset(hours=24)), description="Deletions of shared addresses."
+    )
+
     def window(self, brake: str) -> BrakeWindow:
-        """Return the window of a brake by its name (``block``, ``delete``, ``immediate``). Raises KeyError."""
-        return {"block": self.block, "delete": self.delete, "immediate": self.immediate}[brake]
+        """Return the window of a brake by its name (``block``, ``delete``, ...). Raises KeyError."""
+        return {"block": self.block, "delete": self.delete, "immediate": self.immediate, "lists": self.lists}[brake]
 
 
 class ReconcileSection(Section):

@@ -294,6 +294,21 @@ def population(session: Session) -> int:
     )
 
 
+def existing_lists(session: Session) -> list[Address]:
+    """Return the shared addresses of ours that exist, in order."""
+    rows = session.scalars(
+        select(AddressRow.address)
+        .where(
+            AddressRow.role == Role.SHARED,
+            AddressRow.provenance.in_(OURS),
+            AddressRow.exists_since.is_not(None),
+            AddressRow.held_to.is_(None),
+        )
+        .order_by(AddressRow.address),
+    )
+    return [Address(row) for row in rows]
+
+
 def memberships(session: Session, person_id: int) -> frozenset[Address]:
     """Return the shared addresses a person belongs to, as last evaluated."""
     rows = session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id))

@@ -1,6 +1,6 @@
 """Holds: what a trip of a brake stopped, the jobs it covers, and the hash that an approval must name.
 
-One trip is one hold over the plans of many jobs, decided once.
+One trip is one hold over the plans of many jobs, decided once. A policy that is kept out is a hold, too, over no jobs.
 """
 
 import hashlib
@@ -12,23 +12,27 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from worker.planning.policy_change import PolicyChange, counts_from
 from worker.planning.step import Brake
 from worker.store import jobs, people
 from worker.store.states import JobState
 from worker.store.tables import HoldRow, JobRow
+
+POLICY = "policy"
+"""Stands in a row for the brake and the source where a policy is held."""
 
 
 class HoldState(StrEnum):
     """What became of a hold."""
 
     OPEN = "open"
-    """Its jobs wait for a decision."""
+    """Its jobs, or its policy, wait for a decision."""
     APPROVED = "approved"
-    """An approver let its jobs pass; final."""
+    """An approver let its jobs pass, or its policy in; final."""
     REJECTED = "rejected"
-    """An approver stopped its jobs; final."""
+    """An approver stopped its jobs, or keeps its policy out; final."""
     LAPSED = "lapsed"
-    """Its jobs went another way before anybody decided, as when people came back; final."""
+    """Its jobs went another way before anybody decided, as when people came back, or its policy did; final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,10 @@ class Hold:
     """One trip of a brake, as an approver sees it."""
 
     id: int
-    brake: Brake
+    brake: Brake | None
+    """None where it is a policy that is held."""
     source: str
-    """Whose statements tripped it."""
+    """Whose statements tripped it; "policy" where a policy is held."""
     state: HoldState
     opened_at: datetime
     counted: int
@@ -52,6 +57,8 @@ class Hold:
     """The jobs it stops now; empty once it was decided."""
     hash: str
     """Names those jobs and their braked steps: when either changes between the look and the approval, so does it."""
+    policy: PolicyChange | None = None
+    """The policy that is kept out, what stays in force instead, and what was counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +99,9 @@ def open_or_join(session: Session, trip: Trip, now: datetime) -> int:
 def close_empty(session: Session, now: datetime) -> int:
     """Let holds lapse that stop no job any more. Returns how many."""
     stopped = select(JobRow.id).where(JobRow.hold_id == HoldRow.id, JobRow.state == JobState.HELD).exists()
-    empty = select(HoldRow).where(HoldRow.state == HoldState.OPEN, ~stopped).with_for_update(skip_locked=True)
-    rows = session.scalars(empty).all()
+    over_jobs = HoldRow.policy_hash.is_(None)
+    empty = select(HoldRow).where(HoldRow.state == HoldState.OPEN, over_jobs, ~stopped)
+    rows = session.scalars(empty.with_for_update(skip_locked=True)).all()
     for row in rows:
         row.state, row.decided_at = HoldState.LAPSED, now
     return len(rows)
@@ -106,7 +114,7 @@ def approve(session: Session, hold_id: int, seen_hash: str, actor: str, now: dat
     """
     row, held = _opened(session, hold_id)
     if _holds(session, [row])[0].hash != seen_hash:
-        raise HoldChanged(f"hold {hold_id}: the plans have changed since you looked; look at them again")
+        raise HoldChanged(f"hold {hold_id}: what it stops has changed since you looked; look at it again")
     for job in held:
         job.approved_hash = job.braked_hash
         jobs.requeue(job, now)
@@ -162,9 +170,10 @@ def _holds(session: Session, rows: Iterable[HoldRow]) -> list[Hold]:
 
 
 def _hold(row: HoldRow, covered: list[tuple[int, str]]) -> Hold:
+    policy = _policy(row)
     return Hold(
         id=row.id,
-        brake=Brake(row.brake),
+        brake=None if policy else Brake(row.brake),
         source=row.source,
         state=HoldState(row.state),
         opened_at=row.opened_at,
@@ -174,7 +183,16 @@ def _hold(row: HoldRow, covered: list[tuple[int, str]]) -> Hold:
         decided_at=row.decided_at,
         decided_by=row.decided_by,
         job_ids=tuple(job_id for job_id, _ in covered),
-        hash=hashlib.sha256(
-            "\n".join(f"{job_id}:{braked_hash}" for job_id, braked_hash in covered).encode()
-        ).hexdigest(),
+        hash=policy.hash if policy else _hash(covered),
+        policy=policy,
     )
+
+
+def _policy(row: HoldRow) -> PolicyChange | None:
+    if row.policy_hash is None or row.in_force_hash is None:
+        return None
+    return PolicyChange(row.policy_hash, row.in_force_hash, counts_from(row.policy_counts or {}))
+
+
+def _hash(covered: list[tuple[int, str]]) -> str:
+    return hashlib.sha256("\n".join(f"{job_id}:{braked}" for job_id, braked in covered).encode()).hexdigest()

@@ -22,7 +22,7 @@ def store_policy(session: Session, body: str, policy_hash: str, now: datetime) -
 
 def activate(session: Session, policy_hash: str, now: datetime) -> bool:
     """Make a stored policy the active one. False if it was already. Raises UnknownPolicy."""
-    _lock_activation(session)
+    lock_activation(session)
     active = session.scalar(select(PolicyRow.active).where(PolicyRow.hash == policy_hash))
     if active is None:
         raise UnknownPolicy(f"no policy {policy_hash} is stored")
@@ -40,7 +40,8 @@ def active_policy(session: Session) -> tuple[str, str] | None:
     return None if row is None else (row.hash, row.body)
 
 
-def _lock_activation(session: Session) -> None:
+def lock_activation(session: Session) -> None:
+    """Let one transaction at a time activate a policy, or decide by the active one what activating another changes."""
     # Processes that start with different files take turns, and the last one wins. Row locks would not do: a policy
     # that another transaction has just stored and activated cannot be seen yet, and the index would refuse ours.
     # SQLite's writing transactions exclude each other anyway.

@@ -518,7 +518,11 @@ class AttemptRow(Base):
 
 
 class HoldRow(Base):
-    """One trip of a brake: a hold over the plans of many jobs, decided once."""
+    """One trip of a brake: a hold over the plans of many jobs, or over one policy, decided once.
+
+    Over a policy ``brake`` and ``source`` are both "policy", so that one at most is open; ``counted``, ``allowed`` and
+    ``population`` are those of the brake that it exceeds most.
+    """
 
     __tablename__ = "holds"
 
@@ -534,6 +538,12 @@ class HoldRow(Base):
     population: Mapped[int]
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str | None]
+    policy_hash: Mapped[str | None] = mapped_column(String(64))
+    """The policy that is kept out; None where jobs are held."""
+    in_force_hash: Mapped[str | None] = mapped_column(String(64))
+    """The policy that stays in force meanwhile."""
+    policy_counts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """By brake, what the change of policy alone would bring about, what is allowed, and of how many."""
 
     __table_args__ = (
         Index(

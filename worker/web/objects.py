@@ -24,6 +24,7 @@ from worker.store.settled import is_settled
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, AttemptRow, EventRow, JobRow, PauseRow, PersonRow, StepRow
 from worker.store.undos import ways_back
+from worker.web.policy_change_object import policy_change_object
 
 JsonObject = dict[str, object]
 
@@ -198,10 +199,11 @@ def address_object(row: AddressRow) -> JsonObject:
 
 
 def hold_object(hold: Hold, stopped: Sequence[JobRow]) -> JsonObject:
-    """Return a hold with the jobs it stops; ``plan`` is the hash that an approval must name."""
+    """Return a hold with the jobs it stops, or the policy; ``plan`` is the hash that an approval must name."""
     return {
         "id": str(hold.id),
-        "brake": hold.brake.value,
+        "kind": "policy" if hold.policy else "brake",
+        "brake": hold.brake.value if hold.brake else None,
         "source": hold.source,
         "state": hold.state.value,
         "openedAt": instant(hold.opened_at),
@@ -212,6 +214,7 @@ def hold_object(hold: Hold, stopped: Sequence[JobRow]) -> JsonObject:
         "decidedAt": instant(hold.decided_at),
         "decidedBy": hold.decided_by,
         "jobs": [job_object(row) for row in stopped],
+        "policy": policy_change_object(hold.policy) if hold.policy else None,
     }
 
 

@@ -1,14 +1,17 @@
-"""``holds``: what the brakes stopped, and the decision about it."""
+"""``holds``: what the brakes stopped, a policy too, and the decision about it."""
 
 from typing import Annotated
 
 import typer
 
 from worker.cli.commands.jobs import subjects_of
+from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
 from worker.cli.output import moment, say, show_json
+from worker.deployment import Deployment
 from worker.execution import verbs
+from worker.planning.policy_change import PolicyChange
 from worker.store import holds
 from worker.store.database import Session
 from worker.store.holds import Hold
@@ -22,6 +25,7 @@ def commands() -> typer.Typer:
     """Return the group."""
     group = typer.Typer(name="holds", help="What the brakes stopped.", no_args_is_help=True)
     group.command("list")(list_holds)
+    group.command()(show)
     group.command()(approve)
     group.command()(reject)
     return group
@@ -45,32 +49,75 @@ def list_holds(
         say("Nothing is held by a brake.")
 
 
+def show(hold_id: HoldId, *, as_json: Json = False) -> None:
+    """Show one hold, decided or not. Exits with 3 while it waits for a decision."""
+    with opened() as deployment, deployment.database.read() as session:
+        hold = holds.find_hold(session, hold_id)
+        if hold is None:
+            raise Failed(f"there is no hold {hold_id}")
+        if as_json:
+            show_json(hold_object(hold, jobs_of_hold(session, hold)))
+        else:
+            _show(session, hold)
+    if hold.state is holds.HoldState.OPEN:
+        raise typer.Exit(3)
+
+
 def approve(
     hold_id: HoldId,
     *,
     plan: Annotated[str, typer.Option(metavar="HASH", help="The hash that `holds list` shows.")],
 ) -> None:
-    """Let pass what a brake stopped, if it is still what you looked at."""
+    """Let pass what a brake stopped, or the policy in, if it is still what you looked at."""
     with opened(ringing=True) as deployment:
         number = verbs.approve_hold(deployment.database, deployment.clock, deployment.bell, hold_id, actor(), plan=plan)
-    say(f"hold {hold_id} is approved: {number} jobs go on")
+        policy = _policy_of(deployment, hold_id)
+    if policy is None:
+        say(f"hold {hold_id} is approved: {number} jobs go on")
+    else:
+        say(f"hold {hold_id} is approved: policy {policy.policy[:12]} is in force")
 
 
 def reject(hold_id: HoldId) -> None:
-    """Dismiss the jobs that a brake stopped."""
+    """Dismiss the jobs that a brake stopped, or keep the policy out."""
     with opened(ringing=True) as deployment:
         number = verbs.reject_hold(deployment.database, deployment.clock, deployment.bell, hold_id, actor())
-    say(f"hold {hold_id} is rejected: {number} jobs are dismissed")
+        policy = _policy_of(deployment, hold_id)
+    if policy is None:
+        say(f"hold {hold_id} is rejected: {number} jobs are dismissed")
+    else:
+        say(f"hold {hold_id} is rejected: policy {policy.in_force[:12]} stays in force")
+
+
+def _policy_of(deployment: Deployment, hold_id: int) -> PolicyChange | None:
+    with deployment.database.read() as session:
+        hold = holds.find_hold(session, hold_id)
+    return hold.policy if hold else None
 
 
 def _show(session: Session, hold: Hold) -> None:
-    say(f"hold {hold.id}: the brake on {hold.brake.value} of {hold.source}, {hold.state.value}", style="bold")
+    if hold.policy is not None:
+        _show_policy(hold, hold.policy)
+    else:
+        _show_jobs(session, hold)
+    if hold.state is holds.HoldState.OPEN:
+        say(f"  mailroster holds approve {hold.id} --plan {hold.hash}")
+    else:
+        say(f"  decided {moment(hold.decided_at)} by {hold.decided_by}")
+
+
+def _show_jobs(session: Session, hold: Hold) -> None:
+    brake = hold.brake.value if hold.brake else None
+    say(f"hold {hold.id}: the brake on {brake} of {hold.source}, {hold.state.value}", style="bold")
     say(f"  since {moment(hold.opened_at)}: {hold.counted} already, {hold.allowed} allowed for {hold.population}")
     stopped = jobs_of_hold(session, hold)
     for row, subject in zip(stopped, subjects_of(session, stopped), strict=True):
         calls = ", ".join(f"{step.operation.value} {step.target}" for step in planned(row))
         say(f"  job {row.id}: {subject}: {calls}")
+
+
+def _show_policy(hold: Hold, change: PolicyChange) -> None:
+    say(f"hold {hold.id}: policy {change.policy[:12]} is not put into force, {hold.state.value}", style="bold")
+    say(f"  since {moment(hold.opened_at)}: by itself it {change}")
     if hold.state is holds.HoldState.OPEN:
-        say(f"  mailroster holds approve {hold.id} --plan {hold.hash}")
-    else:
-        say(f"  decided {moment(hold.decided_at)} by {hold.decided_by}")
+        say(f"  policy {change.in_force[:12]} stays in force; `mailroster plan --all --policy FILE` shows each call")

@@ -1,0 +1,113 @@
+"""What a change of policy alone takes away: everybody is asked twice, under the policy in force and under the new one.
+
+Nothing is written, and no host is asked. People are read in pages, each in a transaction of its own, so that nobody
+waits and memory does not grow with their number.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.intake.context import Intake
+from worker.mail import DOORS, Address, domain_of
+from worker.planning.policy_change import BrakeCount, PolicyChange
+from worker.planning.step import Brake
+from worker.policy import (
+    Access,
+    NoMailbox,
+    PersonState,
+    PersonView,
+    Policy,
+    SharedView,
+    WantedMailbox,
+    desired,
+)
+from worker.store import addresses, people
+from worker.store.views import person_views
+
+_PAGE = 500
+
+
+def change_of_policy(intake: Intake, in_force: Policy, new: Policy) -> PolicyChange:
+    """Return what putting ``new`` into force brings about by itself at this instant.
+
+    Counted are those alone whom the two policies treat differently. What counts against it are the brakes of the policy
+    in force: a new one could otherwise let itself in.
+    """
+    tally = _Tally(_Side(in_force), _Side(new), intake.clock.now())
+    after = 0
+    while True:
+        with intake.database.read() as session:
+            ids = [row.id for row in people.page(session, after=after, limit=_PAGE)]
+            for view in person_views(session, ids, intake.precedence).values():
+                tally.count(view)
+        if len(ids) < _PAGE:
+            break
+        after = ids[-1]
+    with intake.database.read() as session:
+        mailboxes, lists = addresses.population(session), addresses.existing_lists(session)
+    tally.taken[Brake.LISTS] = sum(tally.loses(each) for each in lists)
+    population = {brake: len(lists) if brake is Brake.LISTS else mailboxes for brake in Brake}
+    return PolicyChange(new.hash, in_force.hash, tuple(_count(tally, in_force, *each) for each in population.items()))
+
+
+@dataclass(slots=True)
+class _Side:
+    """One of the two policies, and who has mail from which shared address under it."""
+
+    policy: Policy
+    members: dict[Address, dict[str, Address]] = field(default_factory=dict)
+    """Of each domain one member's mailbox: more are not needed to know whether the address has somebody."""
+
+    def state_of(self, view: PersonView, now: datetime) -> PersonState:
+        """Return what is wanted for a person, and remember which shared addresses they are members of."""
+        state = desired(view, self.policy, now).state
+        assert view.address is not None
+        for shared in state.groups:
+            self.members.setdefault(shared, {})[domain_of(view.address)] = view.address
+        return state.mailbox
+
+    def has(self, shared: Address, now: datetime) -> bool:
+        """Tell whether a shared address should exist."""
+        view = SharedView(shared, frozenset(self.members.get(shared, {}).values()))
+        return bool(desired(view, self.policy, now).state.destinations)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was counted so far."""
+
+    before: _Side
+    after: _Side
+    now: datetime
+    taken: Counter[Brake] = field(default_factory=Counter)
+
+    def count(self, view: PersonView) -> None:
+        """Take a person into account; only a mailbox that exists can be taken away."""
+        if not view.mailbox_exists or view.address is None:
+            return
+        before, after = self.before.state_of(view, self.now), self.after.state_of(view, self.now)
+        if view.address in self.after.policy.protected:
+            return
+        if isinstance(after, NoMailbox) and not isinstance(before, NoMailbox):
+            self.taken[Brake.DELETE] += 1
+        elif isinstance(after, WantedMailbox) and _keeps_out(after) and not _is_out(before):
+            self.taken[Brake.IMMEDIATE if after.immediate else Brake.BLOCK] += 1
+
+    def loses(self, shared: Address) -> bool:
+        """Tell whether a shared address that exists should do so under the policy in force, and not under the other."""
+        return self.before.has(shared, self.now) and not self.after.has(shared, self.now)
+
+
+def _is_out(state: PersonState) -> bool:
+    return isinstance(state, NoMailbox) or (isinstance(state, WantedMailbox) and _keeps_out(state))
+
+
+def _keeps_out(state: WantedMailbox) -> bool:
+    """Tell whether nobody gets in: after a block, or where the defaults for mailboxes close every door."""
+    return state.access is Access.BLOCKED or all(state.fields.get(door) is False for door in DOORS)
+
+
+def _count(tally: _Tally, in_force: Policy, brake: Brake, population: int) -> BrakeCount:
+    allowed = in_force.brakes.window(brake.value).allowed(population)
+    return BrakeCount(brake, tally.taken[brake], allowed, population)
