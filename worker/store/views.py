@@ -37,20 +37,6 @@ def everybody(session: Session, precedence: Mapping[str, int]) -> Iterator[Perso
         after = page[-1]
 
 
-def person_views(
-    session: Session, person_ids: Sequence[int], precedence: Mapping[str, int]
-) -> Mapping[int, PersonView]:
-    """Return the views of many people, in as many queries as for one. Who stands in for them is left out."""
-    records: dict[int, list[Record]] = defaultdict(list)
-    for row in session.scalars(select(RecordRow).where(RecordRow.person_id.in_(person_ids))):
-        records[row.person_id or 0].append(from_document(row.source, row.subject, row.document))
-    held: dict[int, list[AddressRow]] = defaultdict(list)
-    ours = select(AddressRow).where(AddressRow.person_id.in_(person_ids), AddressRow.held_to.is_(None))
-    for address in session.scalars(ours.order_by(AddressRow.id)):
-        held[address.person_id or 0].append(address)
-    return {id_: _view(profile(Person(str(id_), tuple(records[id_])), precedence), held[id_]) for id_ in person_ids}
-
-
 def shared_view(session: Session, address: Address) -> SharedView:
     """Return a shared address with the mailboxes of its members that exist."""
     return shared_views(session, [address])[address]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "007_policy_holds"
-down_revision: str | None = "006_operators"
+revision: str = "008_policy_holds"
+down_revision: str | None = "007_drift"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
