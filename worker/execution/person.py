@@ -12,6 +12,7 @@ from worker.execution.settle import settle
 from worker.execution.sight import Sight, aliases_standing, correct_ledger, forwardings_in, observed_person
 from worker.execution.sparing import is_closed, spared
 from worker.intake.context import OPERATOR
+from worker.intake.pinned import Barred, barred
 from worker.mail import Address, Mailbox, domain_of
 from worker.migadu import NotFound, mailbox_at
 from worker.planning.observed import ObservedPerson
@@ -62,6 +63,8 @@ class _Known:
     """This job, or a dismissed one before it, has sent a creation, and it was not confirmed."""
     blocked_by: Address | None
     """What exists at the host, is not ours, and stands where this person's address would be."""
+    barred: Barred | None
+    """Why the stated address cannot be given."""
     creations_paused_until: datetime | None
     alias_places: frozenset[Address]
     """Where an alias of this person is wanted, or is or may be ours."""
@@ -123,6 +126,7 @@ def _know(session: Session, run: Run) -> _Known | None:
             for row in (*steps.of_job(session, run.lease.job_id), *steps.unsettled(session, run.lease.job_id))
         ),
         blocked_by=None if rows else _blocked_by(session, view, policy),
+        barred=barred(session, view, policy, run.now),
         creations_paused_until=pauses.until(session, PauseKind.CREATIONS, run.now),
         alias_places=_alias_places(view, policy, run.now)
         | {one.target for one in open_steps if one.operation in ON_ALIASES},
@@ -169,7 +173,7 @@ def _without_address(run: Run, known: _Known) -> Outcome:
     except (NoUsableName, UnknownDomain) as error:
         return Held(str(error))
     if known.blocked_by is None:
-        return Held(known.state.why)
+        return Held(known.barred.why if known.barred else known.state.why)
     if is_stale(known.domain_read_at, run.now):
         read_domain(run, domain_of(known.blocked_by))  # perhaps it was freed; then everybody it stopped is evaluated
     return Held(_exists(known.blocked_by))

@@ -13,6 +13,7 @@ from worker.execution.sight import Sight, observed_person
 from worker.execution.sparing import is_closed, spared
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
+from worker.intake.pinned import barred
 from worker.mail import Address, Mailbox, domain_of
 from worker.planning.observed import ObservedPerson, ObservedShared
 from worker.planning.person import plan_person
@@ -172,7 +173,10 @@ def _no_address(scene: Scene, view: PersonView) -> str | None:
         taken = addresses.first_foreign(scene.session, candidates(view.profile.facts, scene.policy))
     except (NoUsableName, UnknownDomain) as error:
         return str(error)
-    return _exists(taken) if taken else None
+    if taken:
+        return _exists(taken)
+    bar = barred(scene.session, view, scene.policy, scene.now)
+    return bar.why if bar else None
 
 
 def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None:

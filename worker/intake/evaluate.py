@@ -10,6 +10,7 @@ from itertools import chain
 from worker.intake.context import Intake
 from worker.intake.lines import note_standing, placed, standing_of
 from worker.intake.linking import note_identifiers
+from worker.intake.pinned import barred
 from worker.mail import Address, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import (
@@ -88,6 +89,8 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     decision = desired(view, policy, now)
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
+    if isinstance(decision.state.mailbox, Missing) and (bar := barred(session, view, policy, now)) and bar.until:
+        row.next_change_at = min(bar.until, decision.valid_until or bar.until)
     stays = decision.valid_until is None and decision.state.phase in _STAYING
     row.irreversible_at = None if stays else irreversible_at(view, policy, now)
     if unread_domain:

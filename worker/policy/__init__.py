@@ -10,7 +10,7 @@ from worker.policy.document import BrakeWindow, Existing, Policy, ReconcileSecti
 from worker.policy.drift_terms import DriftAction
 from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
 from worker.policy.groups import groups_of
-from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of
+from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of, pinned_address
 from worker.policy.offset import Offset
 from worker.policy.schema import policy_schema
 from worker.policy.stand_in import NOBODY_STANDS_IN, stand_in, takeover_address
@@ -67,6 +67,7 @@ __all__ = [
     "load_policy",
     "needs_address",
     "needs_other_domain",
+    "pinned_address",
     "policy_schema",
     "stand_in",
     "takeover_address",

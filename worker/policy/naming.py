@@ -29,7 +29,7 @@ class UnknownDomain(ValueError):
 def home_of(facts: Facts, policy: Policy) -> str:
     """Return the domain in which a person should have a mailbox: of a usable ``workEmail``, else by the rules."""
     try:
-        pinned = _pinned(facts, policy)
+        pinned = pinned_address(facts, policy)
     except (NoUsableName, UnknownDomain):
         pinned = None
     return domain_of(pinned) if pinned else policy.domain_for(facts)
@@ -43,7 +43,7 @@ def candidates(facts: Facts, policy: Policy, domain: str | None = None) -> Itera
     those of groups are left out. Which one is free, the caller knows. Raises NoUsableName or UnknownDomain at once,
     with a sentence that holds no name.
     """
-    pinned = _pinned(facts, policy)
+    pinned = pinned_address(facts, policy)
     domain = domain or home_of(facts, policy)
     if pinned:
         return iter((pinned,) if domain_of(pinned) == domain else ())
@@ -63,7 +63,7 @@ def fits(held: Iterable[Address], facts: Facts, policy: Policy, domain: str | No
     there are no candidates at all, for which ``candidates`` then says the reason.
     """
     try:
-        pinned = _pinned(facts, policy)
+        pinned = pinned_address(facts, policy)
     except (NoUsableName, UnknownDomain):
         return False
     if pinned:
@@ -149,7 +149,8 @@ def _numbers_in(local: str) -> set[str]:
     return {piece for piece in pieces if piece.isdigit() and piece[0] != "0" and piece != "1"}
 
 
-def _pinned(facts: Facts, policy: Policy) -> Address | None:
+def pinned_address(facts: Facts, policy: Policy) -> Address | None:
+    """Return the address that ``workEmail`` states; None if it states none. Raises NoUsableName or UnknownDomain."""
     stated = text_of(facts, "workEmail")
     if not stated:
         return None

@@ -168,7 +168,7 @@ def reserve_first_free(
     Decided once: the unique index on held addresses makes two transactions that want the same one agree.
     """
     for candidate in candidates:
-        if _in_quarantine(session, candidate, reservation, now):
+        if quarantined_until(session, candidate, reservation.person_id, reservation.reuse_after, now):
             continue
         if _insert(session, candidate, reservation.role, Provenance.RESERVED, reservation.person_id, now):
             return candidate
@@ -387,19 +387,20 @@ def _is_foreign(row: AddressRow | None) -> bool:
     return row is not None and row.role == Role.FOREIGN
 
 
-def _in_quarantine(session: Session, address: Address, reservation: Reservation, now: datetime) -> bool:
-    released = (
-        select(AddressRow.id)
-        .where(
+def quarantined_until(
+    session: Session, address: Address, person_id: int | None, reuse_after: timedelta, now: datetime
+) -> datetime | None:
+    """Return until when an address is barred for a person because it was somebody else's; None if it is not."""
+    released_at = session.scalar(
+        select(func.max(AddressRow.held_to)).where(
             AddressRow.address == address,
-            AddressRow.held_to > now - reservation.reuse_after,
+            AddressRow.held_to > now - reuse_after,
             AddressRow.person_id.is_not(None),
-            AddressRow.person_id != reservation.person_id,
+            AddressRow.person_id != person_id,
             AddressRow.job_id.is_not(None),  # a reservation that never became a mailbox received no mail
-        )
-        .limit(1)
+        ),
     )
-    return session.scalar(released) is not None
+    return None if released_at is None else released_at + reuse_after
 
 
 def _insert(

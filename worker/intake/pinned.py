@@ -1,0 +1,38 @@
+"""A stated work address that cannot be given now, for which there is no second choice: why, and when it can."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.policy import NoUsableName, PersonView, Policy, UnknownDomain, pinned_address
+from worker.store import addresses
+from worker.store.addresses import Role
+from worker.store.database import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """Why a person waits for the address that is stated of them."""
+
+    why: str
+    until: datetime | None
+    """When it is free by time alone."""
+
+
+def barred(session: Session, view: PersonView, policy: Policy, now: datetime) -> Barred | None:
+    """Return what bars the stated address of a person who holds none; None where none is stated or nothing bars it.
+
+    What is foreign at the host is told of elsewhere.
+    """
+    try:
+        pinned = pinned_address(view.profile.facts, policy)
+    except (NoUsableName, UnknownDomain):
+        return None
+    if pinned is None or view.address is not None:
+        return None
+    holder = addresses.held(session, pinned)
+    if holder is not None and holder.role != Role.FOREIGN:
+        return Barred(f"{pinned} is held by somebody else ({holder.role}): state another workEmail", None)
+    until = addresses.quarantined_until(session, pinned, int(view.profile.key), policy.naming.reuse_after.length, now)
+    if until is None:
+        return None
+    return Barred(f"{pinned} was somebody else's and is barred until {until:%Y-%m-%d %H:%M} UTC", until)
