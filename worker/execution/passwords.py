@@ -183,7 +183,7 @@ def _former(taken: Taken, outcome: Outcome) -> Outcome:
         case None:
             return outcome
         case JobState.HELD:
-            return Held(taken.reason or "", taken.hold_id)
+            return Held(taken.reason or "", taken.hold_id, look_again_at=taken.run_at)
         case JobState.PARKED:
             return Parked(taken.reason or "")
         case _:
