@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from tests.integration.office import DAY, MONDAY, Office
 from tests.integration.shell import beside
+from tests.integration.test_managers_standing_in import evaluated, manager
 from worker.cli.attention import CONCERNS
 from worker.events import EventType
 from worker.intake import state_of_person
@@ -171,6 +172,24 @@ def test_address_of_a_deleted_mailbox_receives_in_the_kept_one(office: Office) -
     assert f"{second}@example.org becomes a further address of person {one}" in account.said
     assert office.identities(first) == {second}
     assert office.doors(first)["send"], "what an operator said of the one who should not be does not end this access"
+
+
+def test_reports_follow_the_record_of_their_manager(office: Office) -> None:
+    """Who reports to a record that moved has the kept person standing in, and after the split nobody again."""
+    one, other, _, of_it = _two(office, {}, {"hireDate": "2026-06-01"})
+    office.tell("joined", "x", source="it", givenName="Grace", personalEmail="g@home.example", manager=of_it)
+    office.drain()
+    (local,) = set(office.mailboxes()) - {"grace"}
+    assert manager(office, "x") is None
+    looked_at = evaluated(office, "x")
+    office.move(DAY)
+
+    _merge(office, one, other)
+    assert manager(office, "x") == local
+    assert evaluated(office, "x") > looked_at
+    _split(office, ("it", of_it), person=one)
+
+    assert manager(office, "x") is None
 
 
 def test_later_events_do_not_decide_again(office: Office) -> None:

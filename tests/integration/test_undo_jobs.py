@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.office import DAY, POLICY, Office
 from tests.integration.shell import beside
+from tests.integration.test_managers_standing_in import manager
 from worker.execution.undo import Undone, undo
 from worker.store.audit import latest_acts
 from worker.store.undos import ways_back
@@ -90,7 +91,7 @@ STAGES = (
 autoreply = { subject = "Gone", body = "{displayName} has left." }
 [[leaving.stages]]
 after = "0d"
-do = ["block", "leave-groups", "autoreply"]
+do = ["block", "leave-groups", "autoreply", "forward-to-manager"]
 [[leaving.stages]]
 after = "30d"
 do = ["delete-mailbox"]
@@ -105,12 +106,13 @@ do = ["delete-mailbox"]
         (STAGES, _tell("left")),
         (STAGES, _leave_by_date),
     ],
-    ids=["rename by an alias", "block with an autoreply", "the same by a date"],
+    ids=["rename by an alias", "block with all stages", "the same by a date"],
 )
 def test_do_and_undo_under_other_policies(office: Office, policy: str, do: Callable[[Office], None]) -> None:
-    """Own aliases go, and an autoreply and logins of identities are as the person had them."""
+    """Own aliases and forwardings go, and an autoreply and logins of identities are as the person had them."""
     office.activate(policy)
-    office.employ("Ada Lovelace", "Grace Hopper", department="Engineering")
+    office.employ("Ada Lovelace", "Grace Hopper", department="Engineering", manager="E2")
+    office.host("POST", "mailboxes/ada.lovelace/identities", local_part="countess", name="A", password="s3cret-s3cret")
     office.host(
         "PUT",
         "mailboxes/ada.lovelace",
@@ -183,6 +185,20 @@ def test_move_between_groups_is_undone_by_the_shared_job(office: Office) -> None
     _undo(office, office.job_on("support").id)
 
     assert office.mail_state() == before
+
+
+def test_change_of_manager_is_undone(office: Office) -> None:
+    """The former manager stands in again, named by the source that had named them."""
+    office.activate(STAGES)
+    office.employ("Ada Lovelace", "Grace Hopper", "Alan Turing", manager="E2", department="Engineering")
+    office.move(DAY)
+    office.tell("updated", "E1", manager="E3", department="Support")
+    office.drain()
+    assert manager(office, "E1") == "alan.turing"
+
+    _undo(office, office.job_on("support").id)
+
+    assert manager(office, "E1") == "grace.hopper"
 
 
 def test_joining_is_called_off(office: Office) -> None:

@@ -82,6 +82,7 @@ READERS = {Role.VIEWER, Role.OPERATOR, Role.APPROVER}
 ACTS = {
     "/jobs/1/retry": {Role.OPERATOR, Role.APPROVER},
     "/jobs/1/dismiss": {Role.OPERATOR, Role.APPROVER},
+    "/jobs/1/undo": {Role.OPERATOR, Role.APPROVER},
     "/holds/1/approve": {Role.APPROVER},
     "/holds/1/reject": {Role.APPROVER},
     "/events": {Role.SOURCE},
@@ -288,6 +289,23 @@ def test_a_job_that_runs_or_is_over_is_not_dismissed(office: Office, state: JobS
     told = problem(post(office, f"/jobs/{job_in(office, state)}/dismiss", Role.OPERATOR), 409)
 
     assert f"is {state}" in told["detail"]
+
+
+def test_an_operator_undoes_a_job_once(office: Office, ada: str) -> None:
+    """The joining is called off by a statement, which the job names; a second time there is nothing to undo."""
+    (job,) = get(office, "/jobs", person=ada)["jobs"]
+    assert (job["undoable"], job["undoableUntil"], job["undoneBy"]) == (True, None, None)
+
+    answer = post(office, f"/jobs/{job['id']}/undo", Role.OPERATOR)
+
+    assert answer.status_code == 200
+    assert (answer.json()["undoable"], answer.json()["undoneBy"]) == (False, "2")
+    assert get(office, "/events/2")["type"] == "person.joining_cancelled"
+    assert office.bell.applies == 1
+    told = problem(post(office, f"/jobs/{job['id']}/undo", Role.OPERATOR), 409)
+    assert told["detail"] == f"job {job['id']} is undone already, by event 2"
+    with office.deployment.database.read() as session:
+        assert latest_acts(session)[0].act == "job.undo"
 
 
 def test_acts_on_what_is_not_there_are_404(office: Office) -> None:

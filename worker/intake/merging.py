@@ -77,7 +77,7 @@ def merge(intake: Intake, keep_id: int, other_id: int, *, actor: str, dry_run: b
         note = merges.note(session, MERGE, (keep_id, other_id), moved, now)
         split = _split_of(session, keep_id, other_id, now)
         said = [f"this takes back the split by which person {other_id} came to be"] if split else []
-        said += _hand_over(session, moved, keep_id)
+        said += _hand_over(session, moved, keep_id, now)
         _pin(rows, now)
         said += take_over(session, note, keep_id, other_id, now)
         note_identifiers(people.lock(session, other_id), {})
@@ -108,7 +108,7 @@ def split(intake: Intake, person_id: int, keys: Collection[Key], *, actor: str, 
         _require_splittable(session, person_id, keys, moved, stayed)
         note = merged.row if merged else merges.note(session, SPLIT, (person_id, other_id), moved, now)
         said = [f"this takes back the merge of person {other_id}" if merged else "a person is made for them"]
-        said += _hand_over(session, moved, other_id)
+        said += _hand_over(session, moved, other_id, now)
         _pin(rows, now)
         said += give_back(session, merged, person_id, other_id, now) if merged else []
         listed = ", ".join("/".join(key_of(row)) for row in moved)
@@ -224,11 +224,12 @@ def _merge_of(session: Session, person_id: int, keys: Collection[Key], now: date
     return found
 
 
-def _hand_over(session: Session, moved: list[RecordRow], person_id: int) -> list[str]:
+def _hand_over(session: Session, moved: list[RecordRow], person_id: int, now: datetime) -> list[str]:
     for row in moved:
         row.person_id = person_id
         session.flush()
         events.hand_over(session, row.source, row.subject, person_id)
+    people.lock(session, person_id).line_due_at = now  # whoever reports to one of these records reports to them
     return [f"record {row.source}/{row.subject} becomes one of person {person_id}" for row in moved]
 
 
