@@ -12,6 +12,7 @@ from worker.mail import Address
 from worker.policy import (
     Access,
     Credential,
+    Erased,
     Missing,
     NoMailbox,
     PersonView,
@@ -88,13 +89,36 @@ def test_unknown_employment_touches_nothing():
     assert isinstance(desired(nobody, POLICY, NOW).state.mailbox, Untouched)
 
 
-def test_purged_people_without_a_mailbox_are_left_alone():
-    """A purge lets the stages go on and touches nothing afterwards."""
+def test_purging_lets_the_stages_go_on_and_erases_afterwards():
+    """Whoever has a mailbox goes through the stages first; whoever never had one is erased once gone."""
     gone = view(leaver(last_working_day=None), purged=True, mailbox_exists=False)
     going = replace(gone, mailbox_exists=True)
 
-    assert isinstance(desired(gone, POLICY, NOW).state.mailbox, Untouched)
+    assert desired(gone, POLICY, NOW).state.mailbox == Erased()
     assert desired(going, POLICY, NOW).state.mailbox.access is Access.BLOCKED
+
+
+def test_addresses_that_receive_are_given_up_before_somebody_is_erased():
+    """Until the stages are over nothing is erased; then the addresses go, with or without a stage for it."""
+    told = replace(view(leaver(), purged=True, mailbox_exists=False), received=frozenset({ADDRESS}))
+    decision = desired(told, POLICY, NOW)
+    assert not isinstance(decision.state.mailbox, Erased)
+    assert decision.valid_until is not None
+    late = NOW + timedelta(days=400)
+
+    assert desired(told, POLICY, late).state.mailbox == NoMailbox(release=True)
+    bare = replace(told, address=None, received=frozenset())
+    assert desired(bare, POLICY, late).state.mailbox == Erased()
+
+
+def test_somebody_who_works_here_is_not_erased():
+    """They keep what they have, and the job is held with what must be said first."""
+    works = desired(view(purged=True), POLICY, NOW).state
+    waits = desired(view(purged=True, mailbox_exists=False, address=None), POLICY, NOW).state.mailbox
+
+    assert works.mailbox.access is Access.OPEN
+    assert works.mailbox.unexpressed == waits.why
+    assert "must leave first" in waits.why
 
 
 def test_suspension_closes_the_doors_and_keeps_the_groups():

@@ -221,15 +221,6 @@ def test_a_mistake_is_told_in_one_sentence_with_line_and_key(text, sentence):
     ("text", "line", "key", "name"),
     [
         ("[[rewrites]]\nname = 'support'", 3, "rewrites", "[[rewrites]]"),
-        *(
-            (
-                f"[[leaving.stages]]\nafter = '0d'\ndo = ['block', '{action}']",
-                5,
-                "leaving.stages[0].do[1]",
-                f"'{action}'",
-            )
-            for action in ("purge",)
-        ),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_by_name(text, line, key, name):

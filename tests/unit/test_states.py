@@ -19,7 +19,7 @@ from worker.store.states import (
     move,
 )
 
-EVENTS = {"accepted": "applied parked", "parked": "accepted", "applied": "", "rejected": ""}
+EVENTS = {"accepted": "applied parked", "parked": "accepted applied", "applied": "", "rejected": ""}
 JOBS = {
     "queued": "queued running dismissed",
     "running": "running queued waiting held parked done",

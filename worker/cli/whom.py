@@ -1,6 +1,7 @@
 """Which person a command is about."""
 
 from worker.cli.failed import Failed
+from worker.cli.output import moment
 from worker.store import merges, people
 from worker.store.database import Session
 from worker.store.tables import PersonRow
@@ -18,6 +19,12 @@ def person_meant(session: Session, text: str) -> PersonRow:
         several = ", ".join(f"{row.id} ({row.name or 'no name'}, {row.phase or 'unknown'})" for row in found)
         raise Failed(f"{text!r} may be several people; say which by id: {several}")
     return found[0]
+
+
+def erased_sentence(row: PersonRow) -> str:
+    """Return all that is left to say of somebody who was erased."""
+    assert row.erased_at is not None
+    return f"person {row.id} was erased at {moment(row.erased_at)}"
 
 
 def _kept(session: Session, row: PersonRow) -> PersonRow:

@@ -1,11 +1,13 @@
 """Evidence: before what cannot be undone, a person is folded anew from the stored events (`design.md` 3, Time)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from worker.execution.context import Execution
-from worker.policy import NoMailbox, Policy, desired
+from worker.policy import Erased, NoMailbox, PersonState, Policy, desired
 from worker.roster import profile
+from worker.store.database import Session
 from worker.store.refolding import folded, told_of
 from worker.store.views import person_view
 
@@ -16,9 +18,22 @@ def agrees(execution: Execution, person_id: int, policy: Policy, now: datetime, 
     That is for no mailbox, and for as much of what follows: addresses that are handed over, or given up.
     """
     with execution.database.read() as session:
-        anew = profile(folded(person_id, told_of(session, person_id)), execution.precedence)
-        view = person_view(session, person_id, execution.precedence)
-    state = desired(replace(view, profile=anew), policy, now).state.mailbox
+        state = _wanted_anew(session, execution.precedence, person_id, policy, now)
     if not isinstance(state, NoMailbox):
         return False
     return wanted.aliases <= state.aliases and (state.release or not wanted.release)
+
+
+def agrees_on_erasure(
+    session: Session, precedence: Mapping[str, int], person_id: int, policy: Policy, now: datetime
+) -> bool:
+    """Tell whether all that was ever accepted about a person asks to erase them, in the transaction that does so."""
+    return isinstance(_wanted_anew(session, precedence, person_id, policy, now), Erased)
+
+
+def _wanted_anew(
+    session: Session, precedence: Mapping[str, int], person_id: int, policy: Policy, now: datetime
+) -> PersonState:
+    anew = profile(folded(person_id, told_of(session, person_id)), precedence)
+    view = person_view(session, person_id, precedence)
+    return desired(replace(view, profile=anew), policy, now).state.mailbox

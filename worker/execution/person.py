@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from worker.execution.calls import ON_ALIASES, ON_FORWARDINGS, Secrets
 from worker.execution.domain import is_stale, read_domain
+from worker.execution.erasure import erase
 from worker.execution.evidence import agrees
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
@@ -21,6 +22,7 @@ from worker.planning.plan import Plan
 from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
 from worker.policy import (
+    Erased,
     Existing,
     Missing,
     NoMailbox,
@@ -166,6 +168,8 @@ def _corrected(known: _Known, run: Run, *, exists: bool) -> _Known:
 
 
 def _without_address(run: Run, known: _Known) -> Outcome:
+    if isinstance(known.state, Erased):
+        return erase(run, known.policy)
     if not isinstance(known.state, Missing):
         return Done("nothing is wanted, and nothing is there")
     try:
@@ -241,6 +245,8 @@ def _exists(address: Address) -> str:
 def _carry_out(run: Run, known: _Known, observed: ObservedPerson, sight: Sight) -> Outcome:
     if isinstance(known.state, Missing):
         return Held(known.state.why)
+    if isinstance(known.state, Erased):
+        return erase(run, known.policy)
     with run.execution.database.read() as session:
         plan = spared(session, plan_person(known.state, observed), known.policy, closed=is_closed(known.state))
     recovery = recovery_of(known.state) if isinstance(known.state, WantedMailbox) else None

@@ -21,12 +21,14 @@ import structlog
 
 from worker.events import parse_event
 from worker.intake.context import Intake
+from worker.intake.erased import is_of_the_erased
 from worker.intake.evaluate import evaluate
 from worker.intake.lines import tell_next
 from worker.intake.linking import decide_again, find_person, link_waiting, may_link, same_number
 from worker.roster import Record, fold
 from worker.store import events, lines, people
 from worker.store.database import DatabaseBusy, Session
+from worker.store.forgetting import ERASED, forget_event
 from worker.store.policies import active_policy
 from worker.store.tables import EventRow
 
@@ -140,6 +142,13 @@ def _apply_event(session: Session, intake: Intake, row: EventRow, now: datetime)
     if linking:
         people.lock_linking(session)
     known = people.load_record(session, row.source, event.subject)
+    if known is None and not linking:  # it was erased while we came here
+        people.lock_linking(session)
+        linking = True
+    if is_of_the_erased(session, intake, row.source, event, is_known=known is not None):
+        forget_event(row)
+        events.set_applied(row, None, now, ERASED)
+        return 0
     record, person_id = known or (Record(row.source, event.subject), None)
     record, why = fold(record, event, row.received_at), None
     if person_id is None:

@@ -72,6 +72,8 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     """
     now = intake.clock.now()
     row = people.lock(session, person_id)
+    if row.erased_at is not None:
+        return _leave_erased(session, row)
     stood = standing_of(row)
     view = placed(session, row, person_view(session, person_id, intake.precedence))
     note_identifiers(row, view.profile.facts)
@@ -100,6 +102,12 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now)
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
     return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
+
+
+def _leave_erased(session: Session, row: PersonRow) -> int:
+    active = active_policy(session)
+    row.policy_hash, row.next_change_at = active[0] if active else "", None
+    return 0
 
 
 def _without_address_elsewhere(session: Session, view: PersonView, policy: Policy, now: datetime) -> PersonView:

@@ -8,6 +8,7 @@ from worker.intake.accept import Receipt, accept_of_operator
 from worker.intake.context import Intake
 from worker.roster import EmploymentKind, profile
 from worker.store import audit, people
+from worker.store.database import Session
 
 
 class UnknownPerson(LookupError):
@@ -32,8 +33,7 @@ def state_of_person(
     """
     now = intake.clock.now()
     with intake.database.read() as session:
-        if not people.exists(session, person_id):
-            raise UnknownPerson(f"there is no person {person_id}")
+        _require(session, person_id)
     receipt = accept_of_operator(intake, _document(person_id, statement, data, now))
     with intake.database.write() as session:
         audit.record(
@@ -53,14 +53,19 @@ def call_back(intake: Intake, person_id: int, *, actor: str) -> tuple[Receipt, .
     Raises UnknownPerson, or NothingToTakeBack.
     """
     with intake.database.read() as session:
-        if not people.exists(session, person_id):
-            raise UnknownPerson(f"there is no person {person_id}")
+        _require(session, person_id)
         known = profile(people.load(session, person_id), intake.precedence)
     leaves = known.employment is not None and known.employment.kind is EmploymentKind.LEFT
     statements = [EventType.LEAVING_CANCELLED] * leaves + [EventType.RESUMED] * known.suspended
     if not statements:
         raise NothingToTakeBack(f"person {person_id} is neither leaving nor suspended")
     return tuple(state_of_person(intake, person_id, each, data={}, actor=actor) for each in statements)
+
+
+def _require(session: Session, person_id: int) -> None:
+    row = people.get(session, person_id)
+    if row is None or row.erased_at is not None:
+        raise UnknownPerson(f"there is no person {person_id}" if row is None else f"person {person_id} was erased")
 
 
 def _document(person_id: int, statement: EventType, data: Mapping[str, object], now: datetime) -> dict[str, object]:

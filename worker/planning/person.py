@@ -25,7 +25,7 @@ from worker.planning.observed import ObservedPerson
 from worker.planning.plan import Plan
 from worker.planning.step import RANDOM_PASSWORD, Brake, Operation, Step
 from worker.policy.handover import both
-from worker.policy.state import Access, Credential, Missing, NoMailbox, PersonState, Untouched, WantedMailbox
+from worker.policy.state import Access, Credential, Erased, Missing, NoMailbox, PersonState, Untouched, WantedMailbox
 
 PERSONAL_ADDRESS = "(personal address)"
 """Stands in a plan where the executor puts ``recovery_of``; the address itself is never part of a plan."""
@@ -41,6 +41,8 @@ def plan_person(desired: PersonState, observed: ObservedPerson) -> Plan:
     match desired:
         case Untouched(why) | Missing(why):
             return Plan(note=why)
+        case Erased():
+            return Plan(note="everything personal is erased, which is no call")
         case NoMailbox() | WantedMailbox():
             return _plan_known(desired, observed)
         case _:

@@ -9,9 +9,7 @@ from worker.policy.parts import parts
 from worker.policy.rules import Rule
 from worker.policy.variables import unknown_variables
 
-_LATER: Mapping[tuple[str, ...], frozenset[str]] = {
-    ("leaving", "stages", "do"): frozenset({"purge"}),
-}
+_LATER: Mapping[tuple[str, ...], frozenset[str]] = {}
 
 
 def unavailable(document: Mapping[str, object]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from worker.mail import Address, domain_of
 from worker.policy.autoreply import with_autoreply
 from worker.policy.document import Policy, Renaming, StageAction
+from worker.policy.erasure import Ending, to_be_erased
 from worker.policy.groups import groups_of
 from worker.policy.handover import no_mailbox, released, still_handed_over, with_forwarding
 from worker.policy.instants import days_before, zone_of
@@ -122,11 +123,21 @@ def _instants(situation: _Situation) -> Iterator[datetime]:
 
 
 def _state_at(situation: _Situation, now: datetime) -> DesiredPerson:
-    view, employment = situation.view, situation.employment
+    state = _kept_at(situation, now)
+    view, stages, departure = situation.view, situation.stages, situation.departure
+    departing = situation.employment is None or situation.employment.kind in _DEPARTING
+    if not view.profile.purged and not (departing and stages.reached(StageAction.PURGE, now)):
+        return state
+    gone = departing and (departure is None or now >= departure.at)
+    over = gone and not any(at > now for action, at in stages.due.items() if action is not StageAction.PURGE)
+    return to_be_erased(view, situation.policy, state, Ending(departing=departing, gone=gone, over=over))
+
+
+def _kept_at(situation: _Situation, now: datetime) -> DesiredPerson:
+    """What a person should have whom nobody asks to erase."""
+    employment = situation.employment
     if employment is None:
         return DesiredPerson(Untouched("no source has said whether this person works here"))
-    if view.profile.purged and not view.mailbox_exists:
-        return _purged(situation, now)
     match employment.kind:
         case EmploymentKind.JOINED | EmploymentKind.LEAVING_CANCELLED:
             return _employed(situation) if situation.started(now) else _announced(situation, now)
@@ -136,14 +147,6 @@ def _state_at(situation: _Situation, now: datetime) -> DesiredPerson:
             return _cancelled(situation, now)
         case _:
             assert_never(employment.kind)
-
-
-def _purged(situation: _Situation, now: datetime) -> DesiredPerson:
-    """Somebody to be erased, without a mailbox: none is made; what the stages still do to the addresses goes on."""
-    departing = situation.employment is not None and situation.employment.kind in _DEPARTING
-    goes_on = departing and situation.view.received and situation.stages.reached(StageAction.DELETE_MAILBOX, now)
-    state = _without_mailbox(situation, now) if goes_on else Untouched("this person was purged")
-    return DesiredPerson(state, phase="left")
 
 
 def _employed(situation: _Situation) -> DesiredPerson:

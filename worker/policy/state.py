@@ -78,13 +78,18 @@ class WantedMailbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """Nothing personal may be kept: neither mailbox nor address is left, and the person is to be erased."""
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """Something must be known or decided before this subject can be served: its job is held with this sentence."""
 
     why: str
 
 
-PersonState = WantedMailbox | NoMailbox | Untouched | Missing
+PersonState = WantedMailbox | NoMailbox | Untouched | Missing | Erased
 
 
 @dataclass(frozen=True, slots=True)

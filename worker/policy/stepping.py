@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from worker.policy.state import Access, DesiredPerson, Missing, NoMailbox, PersonState, WantedMailbox
+from worker.policy.state import Access, DesiredPerson, Erased, Missing, NoMailbox, PersonState, WantedMailbox
 
 
 def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
@@ -16,6 +16,8 @@ def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
 def _mailbox_steps(now: PersonState, after: PersonState) -> Iterator[str]:
     if _access(now) != _access(after) and (word := _access_step(now, after)):
         yield word
+    if isinstance(after, Erased) and not isinstance(now, Erased):
+        yield "purge"
     if isinstance(after, WantedMailbox):
         yield from _stage_steps(now, after)
     elif isinstance(after, NoMailbox):

@@ -5,6 +5,7 @@ Pure values and functions; where records are kept, and what a person should get,
 
 from worker.roster.document import from_document, to_document
 from worker.roster.employment import Employment, employment_of
+from worker.roster.erasing import erased_until
 from worker.roster.folding import fold
 from worker.roster.linking import Ambiguous, Link, Linked, NewPerson, Unmatched, link
 from worker.roster.person import Person, Profile, Said, manager_of_operator, profile, spoken
@@ -30,6 +31,7 @@ __all__ = [
     "Unmatched",
     "Version",
     "employment_of",
+    "erased_until",
     "fold",
     "from_document",
     "link",

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worker.mail import Address, domain_of
+from worker.store import erased
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, DomainRow, JobRow, MembershipRow
 
@@ -400,7 +401,9 @@ def quarantined_until(
             AddressRow.job_id.is_not(None),  # a reservation that never became a mailbox received no mail
         ),
     )
-    return None if released_at is None else released_at + reuse_after
+    by_an_erased = erased.released_at(session, address)  # who cannot be told from others any more
+    last = max((at for at in (released_at, by_an_erased) if at is not None), default=None)
+    return None if last is None or last <= now - reuse_after else last + reuse_after
 
 
 def _insert(

@@ -53,7 +53,8 @@ def insert(
     if new_id is not None:
         return Inserted(id=new_id, duplicate=False)
     known = session.scalars(_held_by(source, event)).one()
-    return Inserted(id=known.id, duplicate=known.digest == digest, conflict=known.digest != digest)
+    same = known.digest in (digest, "")  # nothing is known any more of what an erased person's event said
+    return Inserted(id=known.id, duplicate=same, conflict=not same)
 
 
 def insert_rejected(

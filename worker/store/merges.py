@@ -105,6 +105,18 @@ def merged_into(session: Session, person_id: int) -> int | None:
     return session.scalar(mine.order_by(MergeRow.id.desc()).limit(1))
 
 
+def merged_with(session: Session, person_id: int) -> list[int]:
+    """Return the people who are one with this one since an operator said so, and those who are one with them."""
+    found: list[int] = []
+    to_look_at = [person_id]
+    while to_look_at:
+        mine = (MergeRow.kind == MERGE, MergeRow.person_id == to_look_at.pop(), MergeRow.undone_at.is_(None))
+        new = [other for other in session.scalars(select(MergeRow.other_id).where(*mine)) if other not in found]
+        found += new
+        to_look_at += new
+    return sorted(found)
+
+
 def same_numbers(session: Session, *, limit: int) -> list[list[int]]:
     """Return the people who state one employeeNumber, by number; those an operator told apart are left out."""
     shared = (

@@ -62,7 +62,12 @@ UNSETTLED = (StepState.SENT, StepState.UNKNOWN)
 
 EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
     EventState.ACCEPTED: frozenset({EventState.APPLIED, EventState.PARKED}),
-    EventState.PARKED: frozenset({EventState.ACCEPTED}),  # a worker starts, whose version may know better
+    EventState.PARKED: frozenset(
+        {
+            EventState.ACCEPTED,  # a worker starts, whose version may know better
+            EventState.APPLIED,  # its person was erased: there is nothing left to apply it to
+        },
+    ),
     EventState.APPLIED: frozenset(),
     EventState.REJECTED: frozenset(),
 }

@@ -150,6 +150,8 @@ class PersonRow(Base):
     """With ``manager_source`` the record that this person's manager is stated to have, whether there is one or not."""
     takeover_address: Mapped[str | None] = mapped_column(String(254))
     """The address at which this person can take over for others now; None while they cannot."""
+    erased_at: Mapped[datetime | None]
+    """When everything personal was removed; this row then only says that there was somebody."""
     line_due_at: Mapped[datetime | None]
     """Since then this person stands otherwise in line than those below have heard; None: they have heard all."""
     irreversible_at: Mapped[datetime | None]
@@ -215,6 +217,27 @@ class RecordRow(Base):
             postgresql_where=text("person_id is null"),
         ),
     )
+
+
+class ErasedRow(Base):
+    """What is left of erased people: keyed hashes, by which something about them is recognised."""
+
+    __tablename__ = "erased"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[datetime]
+    """What happened until then, and whatever is no joining after it, is about somebody who was erased."""
+    released_at: Mapped[datetime | None]
+    """Of an address under which mail was received: since when it may count as given up."""
+
+
+class ErasureKeyRow(Base):
+    """The key of those hashes: one row, made once."""
+
+    __tablename__ = "erasure_key"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
 
 
 class AddressRow(Base):

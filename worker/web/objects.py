@@ -154,6 +154,7 @@ def person_object(row: PersonRow, address: str | None) -> JsonObject:
         "address": address,
         "nextChangeAt": instant(row.next_change_at),
         "nextStep": row.next_step,
+        "erasedAt": instant(row.erased_at),
     }
 
 
@@ -166,8 +167,11 @@ def person_objects(session: Session, rows: Sequence[PersonRow]) -> list[JsonObje
 def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int], *, personal: bool) -> JsonObject:
     """Return a person with facts, employment, addresses, groups and everything that happened, oldest first.
 
-    What comes next is ``nextStep`` at ``nextChangeAt``, and what is under way is ``job``.
+    What comes next is ``nextStep`` at ``nextChangeAt``, and what is under way is ``job``. Of somebody who was erased
+    nothing is told but that.
     """
+    if row.erased_at is not None:
+        return person_object(row, None)
     held = addresses.of_person(session, row.id)
     person = people.load(session, row.id)
     known = profile(person, precedence)

@@ -10,7 +10,7 @@ from worker.cli.commands import merging
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json, show_table
-from worker.cli.whom import person_meant
+from worker.cli.whom import erased_sentence, person_meant
 from worker.deployment import Deployment
 from worker.events import EventType
 from worker.execution import passwords
@@ -139,6 +139,9 @@ def _next(row: PersonRow) -> str | None:
 
 
 def _show(row: PersonRow, detail: JsonObject) -> None:
+    if row.erased_at is not None:
+        say(erased_sentence(row))
+        return
     say(f"{row.name or 'no name'} (person {row.id}): {row.phase or 'unknown'}", style="bold")
     if row.next_change_at:
         say(f"  next: {_next(row)}")

@@ -12,7 +12,7 @@ from worker.cli.opening import opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json
 from worker.cli.steps import show_held_plan, show_step
-from worker.cli.whom import person_meant
+from worker.cli.whom import erased_sentence, person_meant
 from worker.deployment import Deployment
 from worker.policy import load_policy
 from worker.policy.instants import zone_of
@@ -36,6 +36,9 @@ def why(who: Who, *, as_json: Json = False) -> None:
     """
     with opened() as deployment, deployment.database.read() as session:
         row = person_meant(session, who)
+        if row.erased_at is not None:
+            _tell_of_erased(session, row, as_json=as_json)
+            return
         told = jobs.page(session, JobFilter(person_id=row.id), after=0, limit=_MOST_JOBS)
         zone = _zone(session, row, deployment.sources.precedence)
         ahead = _ahead(session, row, deployment)
@@ -49,6 +52,13 @@ def why(who: Who, *, as_json: Json = False) -> None:
             _tell_ahead(ahead)
     if any(job.state in NEEDS_A_PERSON for job in told):
         raise typer.Exit(3)
+
+
+def _tell_of_erased(session: Session, row: PersonRow, *, as_json: bool) -> None:
+    if as_json:
+        show_json(person_detail(session, row, {}, personal=True))
+    else:
+        say(erased_sentence(row))
 
 
 def _zone(session: Session, row: PersonRow, precedence: Mapping[str, int]) -> ZoneInfo:
