@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "008_erasure"
-down_revision: str | None = "007_drift"
+revision: str = "009_erasure"
+down_revision: str | None = "008_policy_holds"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
