@@ -21,7 +21,7 @@ from tests.unit.policy_people import (
     views,
 )
 from worker.mail import Address
-from worker.policy import NoMailbox, Policy, Untouched, WantedMailbox, desired
+from worker.policy import Erased, NoMailbox, Policy, WantedMailbox, desired
 from worker.policy.document import IRREVERSIBLE, StageAction
 from worker.policy.handover import with_forwarding
 from worker.policy.instants import later, zone_of
@@ -214,11 +214,11 @@ def test_nobody_to_stand_in_is_said_with_what_is_missing() -> None:
 
 
 def test_a_purge_lets_the_addresses_go_their_way() -> None:
-    """Aliases are made and given up as for anybody; without them there is nothing to touch."""
+    """Aliases are made and given up as for anybody; without them the data goes at once."""
     gone = ada(mailbox_exists=False, purged=True)
 
     assert desired(gone, FULL, utc("2026-05-01T00:00")).state.mailbox == NoMailbox()
     assert desired(gone, FULL, utc("2026-06-01T00:00")).state.mailbox == NoMailbox(
         frozenset({ADDRESS, KING}), GRACE.address
     )
-    assert isinstance(desired(replace(gone, received=frozenset()), FULL, GONE_AT).state.mailbox, Untouched)
+    assert isinstance(desired(replace(gone, received=frozenset()), FULL, GONE_AT).state.mailbox, Erased)
