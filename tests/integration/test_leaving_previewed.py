@@ -47,10 +47,11 @@ def staffed(office: Office, policy: str = STAGES) -> None:
     office.drain()
 
 
-def shown(office: Office) -> list[tuple[str, str]]:
-    """Return what a plan for everybody shows, applied events included."""
+def shown(office: Office) -> tuple[list[tuple[str, str]], int, int]:
+    """Return what a plan for everybody shows, applied events included: steps, writing calls and reading calls."""
     found = preview(office.execution, office.intake, OfEverybody(), None)
-    return sorted((step.operation.value, step.target) for each in found.subjects for step in each.plan.steps)
+    planned = sorted((step.operation.value, step.target) for each in found.subjects for step in each.plan.steps)
+    return planned, found.writes, found.reads
 
 
 def done(office: Office, since: int) -> list[tuple[str, str]]:
@@ -59,7 +60,7 @@ def done(office: Office, since: int) -> list[tuple[str, str]]:
 
 
 def test_each_stage_is_shown_as_it_is_then_done(office: Office) -> None:
-    """For the departure, the deletion, the release and the return: the plan's steps are the ledger's."""
+    """For departure, deletion, release and return: the plan's steps are the ledger's, its calls those that are made."""
     staffed(office)
     story = [
         (timedelta(0), "left", {}),
@@ -74,9 +75,11 @@ def test_each_stage_is_shown_as_it_is_then_done(office: Office) -> None:
         office.move(wait)
         if type_:
             office.tell(type_, "E1", **told)
-        planned, before = shown(office), len(office.steps())
+        planned, writes, reads = shown(office)
+        before, made, read = len(office.steps()), len(office.writes()), len(office.calls("GET"))
         office.drain()
         assert planned == done(office, before)
+        assert (writes, reads) == (len(office.writes()) - made, len(office.calls("GET")) - read)
         seen.append({operation for operation, _ in planned})
 
     assert seen[0] >= {"block-mailbox", "set-autoreply", "create-forwarding"}

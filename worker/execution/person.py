@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from worker.execution.calls import ON_ALIASES, ON_FORWARDINGS, Secrets
+from worker.execution.calls import Secrets
 from worker.execution.domain import is_stale, read_domain
 from worker.execution.erasure import erase
 from worker.execution.evidence import agrees
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import settle
-from worker.execution.sight import Sight, aliases_standing, correct_ledger, forwardings_in, observed_person
+from worker.execution.sight import Places, Sight, correct_ledger, observed_person, places_of, see
 from worker.execution.sparing import is_closed, spared
 from worker.intake.context import OPERATOR
 from worker.intake.pinned import Barred, barred
@@ -68,10 +68,8 @@ class _Known:
     barred: Barred | None
     """Why the stated address cannot be given."""
     creations_paused_until: datetime | None
-    alias_places: frozenset[Address]
-    """Where an alias of this person is wanted, or is or may be ours."""
-    forwards: bool
-    """A forwarding is wanted, or is or may be ours."""
+    places: Places
+    """Where to look besides the mailbox."""
 
 
 def run_person(run: Run) -> Outcome:
@@ -85,8 +83,8 @@ def run_person(run: Run) -> Outcome:
     if known.view.address in known.policy.protected:
         return Held(f"{known.view.address} is protected by the policy: it is never touched")
     looked_at = run.now  # before the look, for what arrives while it is under way it need not show
-    sight = _look(run, known, looked_at)
-    mailbox = sight.mailbox
+    read_at, mailbox = _mailbox(run, known, looked_at)
+    sight = see(run, mailbox, known.places, read_at or looked_at)
     with run.execution.database.write() as session:
         people.lock(session, int(known.view.profile.key))  # before the job's row, as everywhere
         jobs.locked(session, run.lease)
@@ -115,34 +113,22 @@ def _know(session: Session, run: Run) -> _Known | None:
     policy = load_policy(active[1])
     view = person_view(session, person_id, run.execution.precedence)
     rows = addresses.of_person(session, person_id)
-    state = desired(view, policy, run.now).state.mailbox
-    open_steps = [steps.to_step(row) for row in steps.unsettled(session, run.lease.job_id)]
+    unsettled = steps.unsettled(session, run.lease.job_id)
     return _Known(
         view=view,
         policy=policy,
-        state=state,
+        state=desired(view, policy, run.now).state.mailbox,
         primary=next((row for row in rows if row.role == Role.PRIMARY), None),
         domain_read_at=addresses.domain_read_at(session, _domain(view, policy)),
         tried=any(
             row.operation == Operation.CREATE_MAILBOX and row.state in _TRIED
-            for row in (*steps.of_job(session, run.lease.job_id), *steps.unsettled(session, run.lease.job_id))
+            for row in (*steps.of_job(session, run.lease.job_id), *unsettled)
         ),
         blocked_by=None if rows else _blocked_by(session, view, policy),
         barred=barred(session, view, policy, run.now),
         creations_paused_until=pauses.until(session, PauseKind.CREATIONS, run.now),
-        alias_places=_alias_places(view, policy, run.now)
-        | {one.target for one in open_steps if one.operation in ON_ALIASES},
-        forwards=(isinstance(state, WantedMailbox) and state.forward_to is not None)
-        or any(row.forwards_to for row in rows)
-        or any(one.operation in ON_FORWARDINGS for one in open_steps),
+        places=places_of(view, policy, rows, [steps.to_step(row) for row in unsettled], run.now),
     )
-
-
-def _alias_places(view: PersonView, policy: Policy, now: datetime) -> frozenset[Address]:
-    """Return where aliases are wanted, whether the mailbox turns out to be there or not, and where ours stand."""
-    states = [desired(replace(view, mailbox_exists=exists), policy, now).state.mailbox for exists in (True, False)]
-    wanted = (state.aliases for state in states if isinstance(state, WantedMailbox | NoMailbox))
-    return view.redirected | view.aliases.intersection(view.received) | frozenset[Address]().union(*wanted)
 
 
 def _domain(view: PersonView, policy: Policy) -> str:
@@ -181,22 +167,6 @@ def _without_address(run: Run, known: _Known) -> Outcome:
     if is_stale(known.domain_read_at, run.now):
         read_domain(run, domain_of(known.blocked_by))  # perhaps it was freed; then everybody it stopped is evaluated
     return Held(_exists(known.blocked_by))
-
-
-def _look(run: Run, known: _Known, now: datetime) -> Sight:
-    """See what the host holds of a person: the mailbox, and the rest where something is wanted of it or may be ours."""
-    read_at, mailbox = _mailbox(run, known, now)
-    places = known.alias_places
-    forwardings_wanted = mailbox is not None and known.forwards
-    if mailbox is not None and known.forwards:
-        mailbox = replace(mailbox, forwardings=forwardings_in(run, mailbox.address))
-    return Sight(
-        mailbox,
-        aliases_standing(run, places) if places else {},
-        looked_at=places,
-        forwardings_known=forwardings_wanted,
-        seen_free_at=read_at or now,
-    )
 
 
 def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, Mailbox | None]:

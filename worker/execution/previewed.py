@@ -9,7 +9,7 @@ from datetime import datetime
 from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
 from worker.execution.look import Seen
-from worker.execution.sight import Sight, observed_person
+from worker.execution.sight import Sight, observed_person, places_of
 from worker.execution.sparing import is_closed, spared
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
@@ -97,7 +97,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     # What is wanted depends on whether the mailbox is there, which the host knows better than the ledger.
     view = replace(view, mailbox_exists=mailbox is not None and addresses.is_ours(primary))
     decision = desired(view, scene.policy, scene.now)
-    reads = _reads_of_person(scene, person_id, primary)
+    reads = _reads_of_person(scene, view, primary)
     plan, stopped = Plan(), _why_not(scene, view, decision, primary, mailbox)
     if stopped is _NEXT_NAME:
         return _with_next_name(scene, person_id, primary)
@@ -237,10 +237,15 @@ def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
     return f"the brake on {trip.brake.value!r} would stop this: {trip.allowed} allowed, {trip.counted} counted already"
 
 
-def _reads_of_person(scene: Scene, person_id: int, primary: AddressRow | None) -> int:
-    """A lane looks at its mailbox once, unless the domain was read just before and nothing can be there yet."""
-    subject = Subject(SubjectKind.PERSON, str(person_id))
+def _reads_of_person(scene: Scene, view: PersonView, primary: AddressRow | None) -> int:
+    """A lane looks at its mailbox once, unless the domain was read just before and nothing can be there yet.
+
+    It looks elsewhere where something is wanted of that, or may be ours.
+    """
+    subject = Subject(SubjectKind.PERSON, view.profile.key)
     if primary is None or jobs.outstanding(scene.session, subject) is None:
         return 0
-    never_made = primary.provenance == Provenance.RESERVED
-    return 0 if never_made and primary.domain not in scene.known_domains else 1
+    never_made = primary.provenance == Provenance.RESERVED and primary.domain not in scene.known_domains
+    rows = addresses.of_person(scene.session, int(view.profile.key))
+    places = places_of(view, scene.policy, rows, (), scene.now)
+    return (not never_made) + places.calls(mailbox_exists=view.mailbox_exists)

@@ -5,21 +5,21 @@ was made by us: most people have none, and calls are the scarce thing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.execution.calls import ON_FORWARDINGS
+from worker.execution.calls import ON_ALIASES, ON_FORWARDINGS
 from worker.execution.perform import Run
 from worker.mail import DOORS, Address, Alias, FieldValue, Forwarding, Identity, Mailbox, domain_of
 from worker.migadu import NotFound, alias_at, aliases_of, forwardings_of
 from worker.planning.observed import ClosedLogin, ObservedPerson
 from worker.planning.step import Operation, Step
+from worker.policy import NoMailbox, PersonView, Policy, WantedMailbox, desired
 from worker.store import addresses
 from worker.store.addresses import Role
 from worker.store.database import Session
 from worker.store.tables import AddressRow
 
-_ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
 _ON_IDENTITIES = (
     Operation.CREATE_IDENTITY,
     Operation.UPDATE_IDENTITY,
@@ -52,7 +52,7 @@ class Sight:
 
     def place_of(self, step: Step) -> Mailbox | Identity | Alias | Forwarding | None:
         """Return what stands in the place of a step; None where nothing does."""
-        if step.operation in _ON_ALIASES:
+        if step.operation in ON_ALIASES:
             return self.aliases.get(step.target)
         if self.mailbox is None:
             return None
@@ -63,8 +63,51 @@ class Sight:
         return self.mailbox
 
 
-def aliases_standing(run: Run, places: frozenset[Address]) -> dict[Address, Alias]:
-    """Return the aliases that stand at these addresses: one call for one address, else one for each domain."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a lane looks besides the mailbox."""
+
+    aliases: frozenset[Address] = frozenset()
+    """Addresses of the person at which an alias is wanted, or is or may be ours."""
+    forwardings: bool = False
+    """A forwarding is wanted, or is or may be ours."""
+
+    def calls(self, *, mailbox_exists: bool) -> int:
+        """Return how many calls it takes to look there."""
+        of_aliases = 1 if len(self.aliases) == 1 else len({*map(domain_of, self.aliases)})
+        return of_aliases + (self.forwardings and mailbox_exists)
+
+
+def places_of(
+    view: PersonView, policy: Policy, rows: Sequence[AddressRow], unsettled: Sequence[Step], now: datetime
+) -> Places:
+    """Return where to look for a person, whether the mailbox turns out to be there or not."""
+    states = [desired(replace(view, mailbox_exists=exists), policy, now).state.mailbox for exists in (True, False)]
+    wanted = (state.aliases for state in states if isinstance(state, WantedMailbox | NoMailbox))
+    tried = frozenset(step.target for step in unsettled if step.operation in ON_ALIASES)
+    return Places(
+        aliases=tried | view.redirected | (view.aliases & view.received) | frozenset[Address]().union(*wanted),
+        forwardings=any(isinstance(state, WantedMailbox) and state.forward_to for state in states)
+        or any(row.forwards_to for row in rows)
+        or any(step.operation in ON_FORWARDINGS for step in unsettled),
+    )
+
+
+def see(run: Run, mailbox: Mailbox | None, places: Places, seen_free_at: datetime) -> Sight:
+    """Look at these places beside a mailbox that was looked at already. Raises MigaduError."""
+    if mailbox is not None and places.forwardings:
+        # What a mailbox shows of them itself may lack some (`migadu-behaviour.md` 1.3).
+        mailbox = replace(mailbox, forwardings=frozenset(run.client.index(forwardings_of(mailbox.address))))
+    return Sight(
+        mailbox,
+        _aliases_at(run, places.aliases),
+        looked_at=places.aliases,
+        forwardings_known=places.forwardings,
+        seen_free_at=seen_free_at,
+    )
+
+
+def _aliases_at(run: Run, places: frozenset[Address]) -> dict[Address, Alias]:
     if len(places) == 1:
         (place,) = places
         try:
@@ -73,11 +116,6 @@ def aliases_standing(run: Run, places: frozenset[Address]) -> dict[Address, Alia
             return {}
     found = (alias for domain in sorted({*map(domain_of, places)}) for alias in run.client.index(aliases_of(domain)))
     return {alias.address: alias for alias in found if alias.address in places}
-
-
-def forwardings_in(run: Run, mailbox: Address) -> frozenset[Forwarding]:
-    """Return a mailbox's forwardings: what it shows of them itself may lack some (`migadu-behaviour.md` 1.3)."""
-    return frozenset(run.client.index(forwardings_of(mailbox)))
 
 
 def correct_ledger(session: Session, person_id: int, sight: Sight, now: datetime) -> frozenset[Address]:

@@ -251,7 +251,9 @@ def _refresh(session: Session, subject: Subject, cause: _Cause) -> None:
 
 def wanted_hash(state: PersonState, address: Address | None) -> str:
     """Return a hash of what is wanted for a person: equal hashes need no second job."""
-    content = {"kind": type(state).__name__, "address": address} | asdict(state)
+    # Nothing and "no" stay out, so that a field which another version adds makes no job for everybody by itself.
+    said = {name: value for name, value in asdict(state).items() if value}
+    content = {"kind": type(state).__name__, "address": address} | said
     content.pop("withdrawn", None)  # whoever withdraws asks for a job, and once they are gone nothing is to do
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=sorted).encode()).hexdigest()
 
