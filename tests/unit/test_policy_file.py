@@ -144,6 +144,20 @@ def test_a_typing_error_in_a_key_is_told_with_its_line_and_a_guess():
         ("[mailbox]\ndaily_outgoing_limit = true", "line 4: mailbox.daily_outgoing_limit: must be a whole number"),
         ("[brakes.block]\nfloor = 1\nshare = 2\nper = '1h'", "line 5: brakes.block.share: must not be more than 1"),
         ("[brakes]\nblock = {floor = 1}", None),
+        ("[reconcile]\ndefault = 'mend'", "line 4: reconcile.default: must be 'repair', 'report' or 'accept'"),
+        ("[reconcile]\nfields = 'name'", "line 4: reconcile.fields: must be a table"),
+        (
+            "[reconcile]\nfields = {nmae = 'report'}",
+            "line 4: reconcile.fields.nmae: unknown key; did you mean 'name'?",
+        ),
+        (
+            "[reconcile.fields]\nname = 'keep'",
+            "line 4: reconcile.fields.name: must be 'repair', 'report' or 'accept'",
+        ),
+        (
+            "[reconcile]\nfields = {password_recovery_email = 'repair'}",
+            "line 4: reconcile.fields.password_recovery_email: unknown key",
+        ),
         ("[naming]\npatterns = []", "line 4: naming.patterns: must not be empty"),
         ("[naming]\nprotected = ['a b']", "line 4: naming.protected[0]: 'a b' is not a valid local part"),
         ("[quirks]\n", "line 3: quirks: unknown key"),

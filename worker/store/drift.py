@@ -22,7 +22,7 @@ def note_written(row: AddressRow, fields: Mapping[str, FieldValue]) -> None:
     """Keep fields as they are at the host by our own hand. What is secret or personal is left out."""
     kept = {name: _json(value) for name, value in fields.items() if name not in NOT_COMPARED}
     changed = {**(row.written or {}), **kept}
-    if changed != row.written:
+    if kept and changed != row.written:
         row.written = changed
 
 
