@@ -12,7 +12,7 @@ from worker.mail import Address
 from worker.policy.desired_person import desired_person
 from worker.policy.document import Policy
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates
-from worker.policy.state import Access, DesiredPerson, Missing, NoMailbox, PersonState, WantedMailbox
+from worker.policy.state import Access, Decision, DesiredPerson, Missing, NoMailbox, PersonState, WantedMailbox
 from worker.policy.stepping import step_between
 from worker.policy.view import PersonView
 
@@ -89,24 +89,25 @@ def served(view: PersonView, policy: Policy, state: PersonState, at: datetime) -
 
 
 def _turns(view: PersonView, policy: Policy, now: datetime) -> Iterator[_Turn]:
-    at, state = now, _state(view, policy, now)
+    at, found = now, desired_person(view, policy, now)
     for _ in range(_MOST_CHANGES):
+        state, former = _state(found), view
         view = served(view, policy, state.mailbox, at)
-        decision = desired_person(view, policy, at)
-        before = replace(decision.state, next_step=None)
+        if view != former:
+            found = desired_person(view, policy, at)
+        before = _state(found)
         if is_irreversible(state.mailbox, before.mailbox):
             yield _Turn(at, state, before)  # due at the very instant of what it had to wait for
-            state = before
-            continue
-        if decision.valid_until is None:
+        elif found.valid_until is None:
             return
-        at = decision.valid_until
-        state = _state(view, policy, at)
-        yield _Turn(at, before, state)
+        else:
+            at = found.valid_until
+            found = desired_person(view, policy, at)
+            yield _Turn(at, before, _state(found))
 
 
-def _state(view: PersonView, policy: Policy, at: datetime) -> DesiredPerson:
-    return replace(desired_person(view, policy, at).state, next_step=None)
+def _state(found: Decision[DesiredPerson]) -> DesiredPerson:
+    return replace(found.state, next_step=None)
 
 
 def _with_mailbox(view: PersonView, address: Address) -> PersonView:
