@@ -52,7 +52,7 @@ def test_nothing_has_drifted_and_only_lists_are_read(office: Office) -> None:
     """Where the host is as it should be nothing is found, by the lists alone, and a second look writes nothing new."""
     staff(office)
 
-    assert reading_calls(office) == [("GET", "mailboxes"), ("GET", "aliases")]
+    assert reading_calls(office) == [("GET", "mailboxes"), ("GET", "aliases"), ("GET", "rewrites")]
     assert found(office) == []
     assert office.outstanding() == []
 

@@ -12,14 +12,14 @@ from worker.execution.context import Execution
 from worker.execution.look import Seen, look_at
 from worker.execution.survey import Known, survey
 from worker.intake import Intake, apply_next
-from worker.mail import Address, domain_of
+from worker.mail import Address, SharedKey, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import Policy
 from worker.store import addresses, adoption, audit, events, jobs, people, steps
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
+from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, JobRow
 from worker.store.views import everybody
@@ -100,7 +100,7 @@ def release(adopter: Adopter, address: Address) -> None:
         shared = sorted(addresses.memberships(session, person_id)) if person_id else []
         if person_id is not None:
             people.evaluate_soon(session, [person_id], now)
-        for each in (subject, *(Subject(SubjectKind.SHARED, other) for other in shared)):
+        for each in (subject, *map(shared_subject, shared)):
             jobs.refresh(session, each, urgency=Urgency.CHANGE, now=now)
         target = f"person {person_id}" if person_id else f"address {row.id}"
         audit.record(session, adopter.actor, "adoption.release", target, {"address": row.id}, now)
@@ -178,10 +178,10 @@ def _take_aliases(session: Session, adopter: Adopter, shown: Survey, table: str,
         audit.record(session, adopter.actor, "alias.adopt", f"job {job_id}", detail, now)
 
 
-def _have_written(session: Session, shared: frozenset[Address], now: datetime) -> None:
-    """Have shared addresses written whose members changed, or have a mailbox now that they had not."""
-    for address in sorted(shared):
-        jobs.refresh(session, Subject(SubjectKind.SHARED, address), urgency=Urgency.CHANGE, now=now)
+def _have_written(session: Session, shared: frozenset[SharedKey], now: datetime) -> None:
+    """Have shared addresses and rewrites written whose members changed, or have a mailbox now that they had not."""
+    for key in sorted(shared):
+        jobs.refresh(session, shared_subject(key), urgency=Urgency.CHANGE, now=now)
 
 
 def _require_quiet(session: Session, job: JobRow | None, address: Address) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from worker.mail import Address
+from worker.mail import Address, SharedKey
 from worker.planning.adoption import MINIMUM, Proposal, Standing
 from worker.planning.plan import Plan
 
@@ -80,7 +80,7 @@ class Survey:
     """People who work here, have no mailbox, and are not matched with one."""
     names: Mapping[int, str]
     """What people are called."""
-    memberships: Mapping[int, frozenset[Address]]
+    memberships: Mapping[int, frozenset[SharedKey]]
     """Who belongs to which shared address by the policy."""
 
     @property

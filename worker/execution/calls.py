@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from worker.mail import Alias, FieldValue, Forwarding, Identity, Mailbox
+from worker.mail import Alias, FieldValue, Forwarding, Identity, Mailbox, Rewrite, domain_of, local_part_of
 from worker.migadu import (
     Invitation,
     MigaduClient,
@@ -17,9 +17,10 @@ from worker.migadu import (
     forwarding_at,
     identity_at,
     mailbox_at,
+    rewrite_at,
     update,
 )
-from worker.planning.step import RANDOM_PASSWORD, Operation, Step
+from worker.planning.step import ON_REWRITES, RANDOM_PASSWORD, Operation, Step
 
 _PLACEHOLDERS = ("password", "password_method", "password_recovery_email")
 """What a plan shows of a credential; the real ones go into the call alone."""
@@ -27,7 +28,7 @@ _PLACEHOLDERS = ("password", "password_method", "password_recovery_email")
 ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
 ON_FORWARDINGS = (Operation.CREATE_FORWARDING, Operation.DELETE_FORWARDING)
 
-Object = Mailbox | Identity | Alias | Forwarding
+Object = Mailbox | Identity | Alias | Rewrite | Forwarding
 """What a step changes at the mail host."""
 
 
@@ -64,7 +65,9 @@ def write_of(step: Step, secrets: Secrets) -> Write[Object]:
             return create(mailbox_at(step.target), _fields(step), _first_credential(step, secrets))
         case Operation.RESET_PASSWORD:
             return update(mailbox_at(step.target), {}, Password(secrets.random_password()))
-        case Operation.CREATE_IDENTITY | Operation.CREATE_ALIAS | Operation.CREATE_FORWARDING:
+        case (
+            Operation.CREATE_IDENTITY | Operation.CREATE_ALIAS | Operation.CREATE_FORWARDING | Operation.CREATE_REWRITE
+        ):
             return create(_place(step), _fields(step))
         case (
             Operation.UPDATE_MAILBOX
@@ -78,10 +81,15 @@ def write_of(step: Step, secrets: Secrets) -> Write[Object]:
             | Operation.SUSPEND_IDENTITY
             | Operation.REOPEN_IDENTITY
             | Operation.UPDATE_ALIAS
+            | Operation.UPDATE_REWRITE
         ):
             return update(_place(step), _fields(step), _new_password(step, secrets))
         case (
-            Operation.DELETE_MAILBOX | Operation.DELETE_IDENTITY | Operation.DELETE_ALIAS | Operation.DELETE_FORWARDING
+            Operation.DELETE_MAILBOX
+            | Operation.DELETE_IDENTITY
+            | Operation.DELETE_ALIAS
+            | Operation.DELETE_FORWARDING
+            | Operation.DELETE_REWRITE
         ):
             return delete(_place(step))
         case Operation.RELEASE_ADDRESS:
@@ -94,6 +102,8 @@ def _place(step: Step) -> Place[Object]:
     if step.mailbox is not None:
         inside = forwarding_at if step.operation in ON_FORWARDINGS else identity_at
         return inside(step.mailbox, step.target)
+    if step.operation in ON_REWRITES:
+        return rewrite_at(domain_of(step.target), local_part_of(step.target))
     return alias_at(step.target) if step.operation in ON_ALIASES else mailbox_at(step.target)
 
 

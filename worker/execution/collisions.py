@@ -7,9 +7,13 @@ planning once more.
 from worker.execution.domain import read_domain
 from worker.execution.perform import CREATIONS, Run
 from worker.mail import Address, domain_of
+from worker.planning.step import ON_REWRITES
 from worker.store import addresses, jobs, people, steps
 from worker.store.addresses import Provenance
 from worker.store.states import StepState
+
+_OF_ADDRESSES = frozenset(CREATIONS) - ON_REWRITES
+"""Names of rewrites are no addresses: whose such a name is, its lane sees when it looks again."""
 
 
 def look_around(run: Run) -> None:
@@ -21,7 +25,7 @@ def look_around(run: Run) -> None:
         refused = [
             steps.to_step(row).target
             for row in steps.of_job(session, run.lease.job_id)
-            if row.state is StepState.REFUSED and row.operation in CREATIONS and row.fence == run.lease.fence
+            if row.state is StepState.REFUSED and row.operation in _OF_ADDRESSES and row.fence == run.lease.fence
         ]
     found = frozenset[Address]().union(*(read_domain(run, domain)[0] for domain in {*map(domain_of, refused)}))
     for target in refused:

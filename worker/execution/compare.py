@@ -5,24 +5,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from worker.execution.look import Seen
+from worker.execution.shared import observed as observed_list
 from worker.execution.sight import Sight, joined
 from worker.execution.sparing import is_closed
-from worker.mail import DOORS, Address, FieldValue, Forwarding, Mailbox
+from worker.mail import DOORS, Address, FieldValue, Forwarding, Mailbox, SharedKey, bare
 from worker.planning.autoreply import AUTOREPLY
 from worker.planning.autoreply import is_ours as is_ours_now
 from worker.planning.drift import Drift, Finding, Known, Terms, drift_of
 from worker.planning.fields import RECOVERY
-from worker.planning.observed import ObservedPerson, ObservedShared
+from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person
 from worker.planning.plan import Plan
 from worker.planning.shared import plan_shared
 from worker.policy import DriftAction, Missing, PersonState, PersonView, Policy, WantedMailbox, desired
 from worker.store import addresses, jobs
-from worker.store.addresses import Provenance, Role, is_ours
+from worker.store.addresses import SHARED_ROLES, Provenance, Role, is_ours
 from worker.store.database import Session
 from worker.store.drift import Agreed, known_objects
-from worker.store.jobs import Subject, SubjectKind
-from worker.store.tables import AddressRow
+from worker.store.jobs import Subject, SubjectKind, shared_subject
+from worker.store.tables import AddressRow, JobRow
 from worker.store.views import person_views, shared_views
 
 _CLOCKS_DIFFER = timedelta(seconds=5)
@@ -76,27 +77,37 @@ def compare_people(session: Session, scene: Scene, person_ids: Sequence[int]) ->
             yield replace(compared, job_id=job.id if job else None)
 
 
-def compare_shared(session: Session, scene: Scene, shared: Sequence[Address]) -> Iterator[Compared]:
-    """Yield every one of these shared addresses that is ours to compare."""
-    views, held = shared_views(session, shared), addresses.held_among(session, shared)
-    at_work = jobs.at_work_since(session, SubjectKind.SHARED, shared, scene.at_work_since)
-    for address in shared:
-        row, alias, job = held.get(address), scene.seen.aliases.get(address), at_work.get(address)
-        is_others = (row is not None and row.role != Role.SHARED) or (alias is not None and not is_ours(row))
-        if is_others or address in scene.policy.protected:
+def compare_shared(session: Session, scene: Scene, shared: Sequence[SharedKey]) -> Iterator[Compared]:
+    """Yield every one of these shared addresses and rewrites that is ours to compare."""
+    views, held = shared_views(session, shared), addresses.keys_held(session, shared)
+    at_work = _lists_at_work(session, scene, shared)
+    for key in shared:
+        row, shown, job = held.get(key), scene.seen.shared(key), at_work.get(key)
+        is_others = (row is not None and row.role not in SHARED_ROLES) or (shown is not None and not is_ours(row))
+        if is_others or key in scene.policy.protected:
             continue
-        wanted = desired(views[address], scene.policy, scene.now).state
-        plan = plan_shared(address, wanted, ObservedShared(alias))
+        wanted = desired(views[key], scene.policy, scene.now).state
+        plan = plan_shared(bare(key), wanted, observed_list(key, shown))
         terms = Terms(scene.policy.reconcile, under_way=job is not None)
         known = known_objects([row] if row else ())
         agrees = wanted.destinations is not None and not plan.steps and job is None
-        fields: Mapping[str, FieldValue] = {"destinations": tuple(sorted(wanted.destinations or ()))}
+        fields = {"destinations": tuple(sorted(wanted.destinations or ())), **wanted.fields}
         yield Compared(
-            subject=Subject(SubjectKind.SHARED, address),
+            subject=shared_subject(key),
             findings=drift_of(plan, known, terms),
             job_id=job.id if job else None,
-            agreed=_news(known, {address: fields}) if agrees else (),
+            agreed=_news(known, {key: fields}) if agrees else (),
         )
+
+
+def _lists_at_work(session: Session, scene: Scene, keys: Sequence[SharedKey]) -> Mapping[SharedKey, JobRow]:
+    """Return the jobs of shared addresses and rewrites that are outstanding, or were while the host was read."""
+    found: dict[SharedKey, JobRow] = {}
+    for kind in (SubjectKind.SHARED, SubjectKind.REWRITE):
+        subjects = [subject.key for key in keys if (subject := shared_subject(key)).kind is kind]
+        rows = jobs.at_work_since(session, kind, subjects, scene.at_work_since)
+        found |= {key: row for key in keys if (row := rows.get(bare(key))) and shared_subject(key).kind is kind}
+    return found
 
 
 def unmanaged(session: Session, scene: Scene, some: Sequence[Address]) -> Iterator[Finding]:
@@ -118,6 +129,15 @@ def unmanaged(session: Session, scene: Scene, some: Sequence[Address]) -> Iterat
         if not is_ours(row) and not (row and row.alias_to) and not is_being_made:
             noun = "mailbox" if address in scene.seen.mailboxes else "identity" if address in homes else "alias"
             yield Finding(Drift.UNMANAGED, address, noun, mailbox=homes.get(address))
+
+
+def unmanaged_rewrites(session: Session, scene: Scene) -> Iterator[Finding]:
+    """Yield the rewrites that are neither ours nor about to be."""
+    keys = sorted(scene.seen.rewrites)
+    held, at_work = addresses.keys_held(session, keys), _lists_at_work(session, scene, keys)
+    for key in keys:
+        if not is_ours(held.get(key)) and not (key in held and key in at_work):
+            yield Finding(Drift.UNMANAGED, bare(key), "rewrite")
 
 
 def _identities(scene: Scene, held: Iterable[Sequence[AddressRow]]) -> list[Address]:
@@ -173,7 +193,7 @@ def _with_our_forwarding(mailbox: Mailbox | None, primary: AddressRow) -> Mailbo
     return replace(mailbox, forwardings=frozenset({Forwarding(Address(primary.forwards_to))}))
 
 
-def _agreed(state: PersonState, observed: ObservedPerson, plan: Plan) -> Mapping[Address, Mapping[str, FieldValue]]:
+def _agreed(state: PersonState, observed: ObservedPerson, plan: Plan) -> Mapping[SharedKey, Mapping[str, FieldValue]]:
     """Return the fields that are wanted of the mailbox and its identities and that no step changes."""
     mailbox = observed.mailbox
     if not isinstance(state, WantedMailbox) or mailbox is None:
@@ -193,7 +213,7 @@ def _agreed(state: PersonState, observed: ObservedPerson, plan: Plan) -> Mapping
     }
 
 
-def _news(known: Known, agreed: Mapping[Address, Mapping[str, FieldValue]]) -> tuple[Agreed, ...]:
+def _news(known: Known, agreed: Mapping[SharedKey, Mapping[str, FieldValue]]) -> tuple[Agreed, ...]:
     """Return what is agreed and not in the ledger yet, of objects that are ours."""
     news = (
         Agreed(target, known[target].written, {**known[target].written, **fields})

@@ -22,25 +22,25 @@ def enter(session: Session, step: Step, job_id: int, now: datetime, ignored: Seq
     """
     if step.operation in _MAYBE_UNKNOWN:
         addresses.note_foreign(session, [step.target], now)  # somebody made it since the domain was read
-    row = addresses.held(session, step.mailbox if step.operation in _INSIDE and step.mailbox else step.target)
+    row = addresses.held(session, step.mailbox if step.operation in _INSIDE and step.mailbox else step.key)
     if row is None:
         return
     _note_written(row, step, ignored)
     match step.operation:
-        case Operation.CREATE_MAILBOX | Operation.CREATE_IDENTITY:
+        case Operation.CREATE_MAILBOX | Operation.CREATE_IDENTITY | Operation.CREATE_REWRITE:
             _made(row, job_id, now)
         case Operation.RESET_PASSWORD:
             row.blocked_at = None  # somebody has the password again
         case Operation.DELETE_MAILBOX:
             _forget_mailbox(session, row)
-        case Operation.DELETE_IDENTITY:
+        case Operation.DELETE_IDENTITY | Operation.DELETE_REWRITE:
             row.exists_since, row.provenance = None, Provenance.RESERVED
             row.held_to = now if row.withdrawn_at else None
         case Operation.CREATE_ALIAS | Operation.UPDATE_ALIAS | Operation.DELETE_ALIAS:
             _on_alias(row, step, job_id, now)
         case Operation.RELEASE_ADDRESS:
             row.held_to = now
-        case Operation.UPDATE_MAILBOX | Operation.UPDATE_IDENTITY:
+        case Operation.UPDATE_MAILBOX | Operation.UPDATE_IDENTITY | Operation.UPDATE_REWRITE:
             pass
         case _:
             _on_stage(row, step.operation, step, now)

@@ -12,7 +12,7 @@ from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
 from worker.store import addresses, jobs, pauses, people, steps
 from worker.store.database import DatabaseBusy, Session
-from worker.store.jobs import Subject, SubjectKind
+from worker.store.jobs import shared_subject
 from worker.store.pauses import PauseKind
 from worker.store.states import JOB_MOVES, JobState, StepState, move
 from worker.store.tables import JobRow
@@ -108,7 +108,7 @@ def _again(session: Session, row: JobRow, now: datetime) -> None:
 
 
 def _tell_groups(session: Session, run: Run, now: datetime) -> None:
-    """Have the shared addresses written that waited for this person's mailbox, once the last member is through."""
+    """Have lists written that waited for this person's mailbox, once the last of their members is through."""
     person_id = run.lease.subject.person_id
     if person_id is None:
         return
@@ -117,9 +117,9 @@ def _tell_groups(session: Session, run: Run, now: datetime) -> None:
         for row in steps.of_job(session, run.lease.job_id)
     )
     since = now - run.execution.patience.creations
-    for address in sorted(addresses.memberships(session, person_id)):
-        subject = Subject(SubjectKind.SHARED, address)
-        if addresses.creations_under_way(session, address, since=since, but_person=person_id):
+    for key in sorted(addresses.memberships(session, person_id)):
+        subject = shared_subject(key)
+        if addresses.creations_under_way(session, key, since=since, but_person=person_id):
             continue
         if not jobs.wake(session, subject, now) and made:
             jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)

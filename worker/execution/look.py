@@ -1,12 +1,12 @@
 """A look at a domain as the mail host shows it now, for whoever only wants to know. Two calls, and never a write."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.execution.context import Execution
 from worker.execution.outcomes import heard_of
-from worker.mail import Address, Alias, Mailbox
-from worker.migadu import Call, FailureClass, NotFound, Outcome, aliases_of, mailboxes_of
+from worker.mail import Address, Alias, Mailbox, Rewrite, SharedKey, bare, is_rewrite, rewrite_key
+from worker.migadu import Call, FailureClass, NotFound, Outcome, aliases_of, mailboxes_of, rewrites_of
 from worker.store.budget import Permit
 from worker.store.gate import Heard
 
@@ -27,6 +27,8 @@ class Seen:
 
     mailboxes: dict[Address, Mailbox]
     aliases: dict[Address, Alias]
+    rewrites: dict[SharedKey, Rewrite] = field(default_factory=dict)
+    """Where they were asked for."""
 
     @property
     def addresses(self) -> frozenset[Address]:
@@ -37,28 +39,39 @@ class Seen:
         """Return every identity with the mailbox that it belongs to."""
         return {each.address: mailbox.address for mailbox in self.mailboxes.values() for each in mailbox.identities}
 
+    def shared(self, key: SharedKey) -> Alias | Rewrite | None:
+        """Return what is there of a shared address or a rewrite."""
+        return self.rewrites.get(key) if is_rewrite(key) else self.aliases.get(bare(key))
 
-def look_at(execution: Execution, domain: str) -> Seen:
-    """Read a domain's mailboxes with their identities, and its aliases.
+
+def look_at(execution: Execution, domain: str, *, rewrites: bool = False) -> Seen:
+    """Read a domain's mailboxes with their identities, its aliases, and in a third call its rewrites if they matter.
 
     Takes its calls from the budget, and leaves the reserve alone. Raises UnknownMailDomain, MigaduError, NoCallNow.
     """
     client = execution.connect(_OnlyLooking(execution))
     try:
         mailboxes, aliases = client.index(mailboxes_of(domain)), client.index(aliases_of(domain))
+        found = client.index(rewrites_of(domain)) if rewrites else []
     except NotFound as error:
         raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
-    return Seen({each.address: each for each in mailboxes}, {each.address: each for each in aliases})
+    return Seen(
+        {each.address: each for each in mailboxes},
+        {each.address: each for each in aliases},
+        {rewrite_key(f"{each.name}@{each.domain}"): each for each in found},
+    )
 
 
 def seen_together(looks: Iterable[Seen]) -> Seen:
     """Join what several domains hold."""
     mailboxes: dict[Address, Mailbox] = {}
     aliases: dict[Address, Alias] = {}
+    rewrites: dict[SharedKey, Rewrite] = {}
     for seen in looks:
         mailboxes |= seen.mailboxes
         aliases |= seen.aliases
-    return Seen(mailboxes, aliases)
+        rewrites |= seen.rewrites
+    return Seen(mailboxes, aliases, rewrites)
 
 
 def count_mailboxes(execution: Execution, domain: str) -> int:

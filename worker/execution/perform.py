@@ -35,12 +35,14 @@ CREATIONS = (
     Operation.CREATE_MAILBOX,
     Operation.CREATE_IDENTITY,
     Operation.CREATE_ALIAS,
+    Operation.CREATE_REWRITE,
 )
 _DELETIONS = (
     Operation.DELETE_MAILBOX,
     Operation.DELETE_IDENTITY,
     Operation.DELETE_ALIAS,
     Operation.DELETE_FORWARDING,
+    Operation.DELETE_REWRITE,
 )
 _LOOK_AGAIN = timedelta(hours=1)
 """How often it is looked whether somebody has opened a confirmation: a call each time."""

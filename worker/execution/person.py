@@ -41,7 +41,7 @@ from worker.store import addresses, adoption, jobs, pauses, people, steps
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
+from worker.store.jobs import shared_subject
 from worker.store.pauses import PauseKind
 from worker.store.policies import active_policy
 from worker.store.states import StepState
@@ -204,8 +204,8 @@ def _take_over(session: Session, known: _Known, run: Run, mailbox: Mailbox) -> N
     identities = frozenset(each.address for each in mailbox.identities)
     taking = Taking(int(known.view.profile.key), mailbox.address, identities, instead_of=None)
     adoption.take_mailbox(session, taking, run.lease.job_id, run.now)
-    for shared in sorted(addresses.memberships(session, taking.person_id)):
-        jobs.refresh(session, Subject(SubjectKind.SHARED, shared), urgency=Urgency.CHANGE, now=run.now)
+    for key in sorted(addresses.memberships(session, taking.person_id)):
+        jobs.refresh(session, shared_subject(key), urgency=Urgency.CHANGE, now=run.now)
 
 
 def _exists(address: Address) -> str:

@@ -12,14 +12,14 @@ from worker.execution.context import Execution
 from worker.execution.look import CALLS_OF_A_LOOK, look_at, seen_together
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
 from worker.execution.rehearsal import rehearsed
-from worker.intake import Intake, accept, apply_next
+from worker.intake import Intake, accept, activate_policy, apply_next
 from worker.intake.evaluate import evaluate
-from worker.mail import Address, domain_of
+from worker.mail import SharedKey, domain_of, is_rewrite
 from worker.planning.cost import cost_s
-from worker.policy import load_policy
+from worker.policy import Policy, load_policy
 from worker.store import addresses, events, jobs, people
-from worker.store.jobs import SubjectKind
-from worker.store.policies import activate, active_policy, store_policy
+from worker.store.jobs import SubjectKind, subject_of
+from worker.store.policies import active_policy
 from worker.store.states import EventState
 from worker.store.tables import EventRow
 
@@ -74,12 +74,12 @@ def preview(execution: Execution, intake: Intake, question: Question, policy_tex
     if policy_text is None:
         policy_text = _active(execution)
     policy = load_policy(policy_text)
-    seen = seen_together(look_at(execution, domain) for domain in policy.mail_domains)
+    rewrites = _may_touch_rewrites(execution, policy)
+    seen = seen_together(look_at(execution, domain, rewrites=rewrites) for domain in policy.mail_domains)
     with rehearsed(execution.database) as database, database.read() as session:
         quiet = replace(intake, database=database, bell=SilentBell())
         now = execution.clock.now()
-        store_policy(session, policy_text, policy.hash, now)
-        activate(session, policy.hash, now)
+        activate_policy(session, policy_text, now)
         known = frozenset(each for each in policy.mail_domains if addresses.domain_read_at(session, each) is not None)
         for domain in policy.mail_domains:
             addresses.forget_foreign(session, domain, seen.addresses, now)
@@ -97,6 +97,13 @@ def _read_first(subjects: list[SubjectPlan], scene: Scene) -> set[str]:
     return domains - scene.known_domains
 
 
+def _may_touch_rewrites(execution: Execution, policy: Policy) -> bool:
+    """Tell whether a call must be spent on what rewrites there are."""
+    with execution.database.read() as session:
+        held = addresses.shared_rows(session)
+    return bool(policy.rewrites) or any(is_rewrite(row.address) for row in held)
+
+
 def _active(execution: Execution) -> str:
     with execution.database.read() as session:
         active = active_policy(session)
@@ -105,7 +112,7 @@ def _active(execution: Execution) -> str:
     return active[1]
 
 
-_Who = tuple[list[int], set[Address]]
+_Who = tuple[list[int], set[SharedKey]]
 
 
 def _asked(scene: Scene, question: Question) -> tuple[_Who, tuple[str, ...]]:
@@ -152,22 +159,22 @@ def _waits(scene: Scene, row: EventRow) -> bool:
     return row.state is EventState.ACCEPTED and (row.retry_at is None or row.retry_at <= scene.now)
 
 
-def _outstanding(scene: Scene, event_ids: set[int] | None = None) -> set[Address]:
-    """Return the shared addresses that have a job to come, all or those that certain events caused."""
+def _outstanding(scene: Scene, event_ids: set[int] | None = None) -> set[SharedKey]:
+    """Return the shared addresses and rewrites that have a job to come, all or those that certain events caused."""
     return {
-        Address(row.subject_key)
+        key
         for row in jobs.outstanding_by_subject(scene.session)
-        if row.subject_kind == SubjectKind.SHARED and (event_ids is None or row.event_id in event_ids)
+        if (key := subject_of(row).shared_key) is not None and (event_ids is None or row.event_id in event_ids)
     }
 
 
-def _plans(scene: Scene, person_ids: list[int], shared: set[Address]) -> list[SubjectPlan]:
+def _plans(scene: Scene, person_ids: list[int], shared: set[SharedKey]) -> list[SubjectPlan]:
     """Plan for people first, because lists name only mailboxes that exist by then."""
     plans = [plan_of_person(scene, person_id) for person_id in person_ids]
     for plan in plans:
         if plan.makes_mailbox:
             shared |= addresses.memberships(scene.session, int(plan.key))
-    return plans + [plan_of_shared(scene, address) for address in sorted(shared)]
+    return plans + [plan_of_shared(scene, key) for key in sorted(shared)]
 
 
 def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:

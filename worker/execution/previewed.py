@@ -9,13 +9,14 @@ from datetime import datetime
 from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
 from worker.execution.look import Seen
+from worker.execution.shared import not_ours, observed
 from worker.execution.sight import Sight, observed_person, places_of
 from worker.execution.sparing import is_closed, spared
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
 from worker.intake.pinned import barred
-from worker.mail import Address, Mailbox, domain_of
-from worker.planning.observed import ObservedPerson, ObservedShared
+from worker.mail import Address, Mailbox, SharedKey, bare, called, domain_of, is_rewrite
+from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person
 from worker.planning.plan import Plan
 from worker.planning.shared import plan_shared
@@ -35,9 +36,9 @@ from worker.policy import (
 )
 from worker.policy.handover import both
 from worker.store import addresses, jobs, pauses, people, steps
-from worker.store.addresses import Provenance, Role
+from worker.store.addresses import SHARED_ROLES, Provenance
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
+from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.pauses import PauseKind
 from worker.store.states import JobState
 from worker.store.steps import Intention
@@ -67,7 +68,7 @@ class SubjectPlan:
     kind: SubjectKind
     key: str
     name: str
-    """A person's name; a shared address itself."""
+    """A person's name; a shared address itself; what a rewrite is called."""
     address: Address | None
     plan: Plan = Plan()  # noqa: RUF009 - a frozen value
     stopped: str | None = None
@@ -121,22 +122,22 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     )
 
 
-def plan_of_shared(scene: Scene, address: Address) -> SubjectPlan:
-    """Return what a shared address's lane would do now."""
-    subject = Subject(SubjectKind.SHARED, address)
-    alias = scene.seen.aliases.get(address)
-    holder = addresses.reserve_shared(scene.session, address, scene.now)
-    plan = Plan()
-    if holder.role != Role.SHARED or (alias is not None and not addresses.is_ours(holder)):
-        stopped: str | None = f"{address} exists already and was not made here"
+def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
+    """Return what the lane of a shared address or a rewrite would do now."""
+    subject, shown = shared_subject(key), scene.seen.shared(key)
+    wanted = desired(shared_view(scene.session, key), scene.policy, scene.now).state
+    holder = addresses.reserve_shared(scene.session, key, scene.now)
+    plan, stopped = Plan(), None
+    if holder.role not in SHARED_ROLES or (shown is not None and not addresses.is_ours(holder)):
+        stopped = not_ours(key) if wanted.destinations else None
     else:
-        wanted = desired(shared_view(scene.session, address), scene.policy, scene.now).state
-        plan = spared(scene.session, plan_shared(address, wanted, ObservedShared(alias)), scene.policy)
+        plan = spared(scene.session, plan_shared(bare(key), wanted, observed(key, shown)), scene.policy)
         if jobs.outstanding(scene.session, subject) is None:
             # A list that a joiner brings on follows when the person's job is done: it is no drift.
             jobs.refresh(scene.session, subject, urgency=Urgency.CHANGE, now=scene.now)
         stopped = _carried_out(scene, subject, plan, OPERATOR)
-    return SubjectPlan(SubjectKind.SHARED, address, address, address, plan, stopped, reads=1)
+    address = None if is_rewrite(key) else bare(key)
+    return SubjectPlan(subject.kind, subject.key, called(key), address, plan, stopped, reads=1)
 
 
 _NEXT_NAME = "somebody else has this address at the mail host: the next name is tried"

@@ -6,11 +6,12 @@ than its lists. Nothing is written to the mail host here: repairs are jobs like 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from worker.execution.compare import Compared, Scene, compare_people, compare_shared, unmanaged
+from worker.execution.compare import Compared, Scene, compare_people, compare_shared, unmanaged, unmanaged_rewrites
 from worker.execution.context import Execution
 from worker.execution.look import look_at
-from worker.mail import Address, domain_of
+from worker.mail import SharedKey, bare, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import DriftAction, Policy, load_policy
 from worker.store import addresses, audit, drift, jobs
@@ -18,6 +19,7 @@ from worker.store.database import Session
 from worker.store.drift import Found
 from worker.store.policies import active_policy
 
+K = TypeVar("K", bound=SharedKey)
 PAGE = 500
 """So many subjects are compared at once."""
 _MOST_BELLS = 100
@@ -35,7 +37,7 @@ class Reconciled:
     people: int
     """How many people were compared."""
     shared: int
-    """How many shared addresses were compared."""
+    """How many shared addresses and rewrites were compared."""
     queued: int
     """How many subjects got a job that repairs them."""
 
@@ -55,7 +57,7 @@ def reconcile(execution: Execution, domain: str, *, repair_for: str | None = Non
     if domain not in domains_of(execution):
         raise NothingToReconcileBy(f"{domain} is not a domain of the active policy")
     read_at = execution.clock.now()
-    scene = Scene(policy, execution.precedence, look_at(execution, domain), read_at)
+    scene = Scene(policy, execution.precedence, look_at(execution, domain, rewrites=True), read_at)
     with execution.database.write() as session:
         keeping = _Keeping(execution, drift.begin(session, domain, read_at), repairing=repair_for is not None)
     people = keeping.keep_all(_of_people(execution, scene, domain))
@@ -92,7 +94,7 @@ def _of_people(execution: Execution, scene: Scene, domain: str) -> Iterator[list
 
 def _of_shared(execution: Execution, scene: Scene, domain: str) -> Iterator[list[Compared]]:
     with execution.database.read() as session:
-        by_policy = {address for address in scene.policy.shared if domain_of(address) == domain}
+        by_policy = {key for key in scene.policy.lists if domain_of(bare(key)) == domain}
         everything = sorted({*addresses.shared_in(session, domain), *by_policy})
     for page in _paged(everything):
         with execution.database.read() as session:
@@ -100,7 +102,7 @@ def _of_shared(execution: Execution, scene: Scene, domain: str) -> Iterator[list
         yield compared
 
 
-def _paged(everything: Sequence[Address]) -> Iterator[Sequence[Address]]:
+def _paged(everything: Sequence[K]) -> Iterator[Sequence[K]]:
     return (everything[start : start + PAGE] for start in range(0, len(everything), PAGE))
 
 
@@ -122,9 +124,15 @@ class _Keeping:
         for page in _paged(sorted(scene.seen.addresses)):
             with self.execution.database.read() as session:
                 found = [Found(finding) for finding in unmanaged(session, scene, page)]
-            if found:
-                with self.execution.database.write() as session:
-                    drift.add(session, self.reading_id, found)
+            self._add(found)
+        with self.execution.database.read() as session:
+            found = [Found(finding) for finding in unmanaged_rewrites(session, scene)]
+        self._add(found)
+
+    def _add(self, found: list[Found]) -> None:
+        if found:
+            with self.execution.database.write() as session:
+                drift.add(session, self.reading_id, found)
 
     def _keep(self, page: Sequence[Compared]) -> int:
         news = [agreed for each in page for agreed in each.agreed]

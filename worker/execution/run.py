@@ -83,7 +83,7 @@ def _dispatch(run: Run) -> Outcome:
     match run.lease.subject.kind:
         case SubjectKind.PERSON:
             return run_person(run)
-        case SubjectKind.SHARED:
+        case SubjectKind.SHARED | SubjectKind.REWRITE:
             return run_shared(run)
         case SubjectKind.DOMAIN:
             return run_domain(run)

@@ -13,7 +13,7 @@ def spared(session: Session, plan: Plan, policy: Policy, *, closed: bool = False
     actions = {policy.reconcile.default, *policy.reconcile.fields.values()}
     if not plan.steps or actions == {DriftAction.REPAIR}:
         return plan
-    held = addresses.held_among(session, [step.target for step in plan.steps])
+    held = addresses.keys_held(session, [step.key for step in plan.steps])
     return spare(plan, known_objects(list(held.values())), Terms(policy.reconcile, closed=closed))
 
 

@@ -9,7 +9,7 @@ from worker.intake.admission import let_in
 from worker.store import audit, holds, jobs, people
 from worker.store.database import Database, Session
 from worker.store.holds import Hold, HoldChanged
-from worker.store.jobs import RESUMABLE, Subject, SubjectKind
+from worker.store.jobs import RESUMABLE, subject_of
 from worker.store.states import OUTSTANDING, IllegalMove, JobState
 from worker.store.tables import JobRow
 
@@ -47,8 +47,7 @@ def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str)
         queued = job_id
         detail = {"from": row.state.value, "failures": row.failures}
         if row.state is JobState.DISMISSED:
-            subject = Subject(SubjectKind(row.subject_kind), row.subject_key)
-            queued = jobs.refresh(session, subject, urgency=row.urgency, now=now, event_id=row.event_id)
+            queued = jobs.refresh(session, subject_of(row), urgency=row.urgency, now=now, event_id=row.event_id)
         else:
             _require_resumable(row)
             jobs.requeue(row, now)

@@ -4,6 +4,7 @@ No call to a mail host is made here, and nothing waits for one.
 """
 
 from worker.intake.accept import EventsRefused, Receipt, accept, refuse
+from worker.intake.activation import activate_policy
 from worker.intake.admission import Admission, admit
 from worker.intake.apply import apply_next
 from worker.intake.context import OPERATOR, Intake
@@ -19,6 +20,7 @@ __all__ = [
     "Receipt",
     "UnknownPerson",
     "accept",
+    "activate_policy",
     "admit",
     "apply_next",
     "call_back",

@@ -9,13 +9,14 @@ from datetime import datetime
 
 import structlog
 
+from worker.intake.activation import activate_policy
 from worker.intake.context import Intake
 from worker.intake.policy_change import change_of_policy
 from worker.planning.policy_change import PolicyChange
 from worker.policy import Policy, PolicyInvalid, load_policy
 from worker.store.database import Session
 from worker.store.holds import HoldChanged
-from worker.store.policies import activate, active_policy, lock_activation, store_policy
+from worker.store.policies import active_policy, lock_activation, policy_text, store_policy
 from worker.store.policy_holds import hold_policy, lapse_policy_holds, rejection_of
 
 _log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ def let_in(session: Session, change: PolicyChange, now: datetime) -> None:
     active = active_policy(session)
     if active is None or active[0] != change.in_force:
         raise HoldChanged("another policy has come into force since; start a worker to have this one looked at again")
-    activate(session, change.policy, now)
+    activate_policy(session, policy_text(session, change.policy), now)
 
 
 def _readable(active: tuple[str, str] | None) -> Policy | None:
@@ -89,5 +90,5 @@ def _decide(
         _log.warning("policy kept out", policy=new.hash, why=kept_out)
         return Admission(in_force, kept_out)
     lapse_policy_holds(session, now)
-    activate(session, new.hash, now)
+    activate_policy(session, body, now)
     return Admission(new)

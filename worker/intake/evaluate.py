@@ -11,7 +11,7 @@ from worker.intake.context import Intake
 from worker.intake.lines import note_standing, placed, standing_of
 from worker.intake.linking import note_identifiers
 from worker.intake.pinned import barred
-from worker.mail import Address, domain_of
+from worker.mail import Address, SharedKey, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import (
     Access,
@@ -40,12 +40,13 @@ from worker.policy import (
 from worker.store import addresses, events, jobs, people, steps
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
+from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.policies import active_policy
 from worker.store.states import JobState
 from worker.store.tables import PersonRow
 from worker.store.views import person_view
 
+_AN_INSTANT = timedelta(microseconds=1)
 _LOOK_AGAIN = timedelta(minutes=10)
 """Whoever waits for a domain's addresses is told when they are read; this is for a worker that dies in between."""
 
@@ -202,12 +203,16 @@ def _read_domain_first(session: Session, row: PersonRow, domain: str, now: datet
 def _refresh_groups(
     session: Session,
     person_id: int,
-    groups: frozenset[Address],
+    groups: frozenset[SharedKey],
     cause: _Cause,
 ) -> int:
+    """Refresh the jobs of what a person joins or leaves: what is joined goes first, so that no mail is missed.
+
+    They are locked in the order of their keys (see ``apply``), so the order of work is said by their instants.
+    """
     changed = addresses.set_memberships(session, person_id, groups, cause.now)
-    for shared in sorted(changed):
-        _refresh(session, Subject(SubjectKind.SHARED, shared), cause)
+    for key in sorted(changed):
+        _refresh(session, shared_subject(key), cause, due_at=cause.now - _AN_INSTANT if key in groups else None)
     return len(changed)
 
 
@@ -229,7 +234,8 @@ def _refresh_person(
     nothing_there = not view.mailbox_exists and outstanding is None and not steps.left_unsettled(session, subject)
     if nothing_there and _wants_nothing(state, view):
         return 0
-    _refresh(session, subject, cause)
+    # The block comes before the lists: until it is done somebody may get in who should not.
+    _refresh(session, subject, cause, due_at=cause.now - _AN_INSTANT if cause.urgency is Urgency.REVOCATION else None)
     return 1
 
 
@@ -245,8 +251,8 @@ def _wants_nothing(state: PersonState, view: PersonView) -> bool:
             return isinstance(state, Untouched)
 
 
-def _refresh(session: Session, subject: Subject, cause: _Cause) -> None:
-    jobs.refresh(session, subject, urgency=cause.urgency, now=cause.now, event_id=cause.event_id)
+def _refresh(session: Session, subject: Subject, cause: _Cause, due_at: datetime | None = None) -> None:
+    jobs.refresh(session, subject, urgency=cause.urgency, now=cause.now, event_id=cause.event_id, due_at=due_at)
 
 
 def wanted_hash(state: PersonState, address: Address | None) -> str:

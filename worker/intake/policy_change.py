@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from worker.intake.context import Intake
-from worker.mail import DOORS, Address, domain_of
+from worker.mail import DOORS, Address, SharedKey, domain_of
 from worker.planning.policy_change import BrakeCount, PolicyChange
 from worker.planning.step import Brake
 from worker.policy import (
@@ -56,7 +56,7 @@ class _Side:
     """One of the two policies, and who has mail from which shared address under it."""
 
     policy: Policy
-    members: dict[Address, dict[str, Address]] = field(default_factory=dict)
+    members: dict[SharedKey, dict[str, Address]] = field(default_factory=dict)
     """Of each domain one member's mailbox: more are not needed to know whether the address has somebody."""
 
     def state_of(self, view: PersonView, now: datetime) -> PersonState:
@@ -67,7 +67,7 @@ class _Side:
             self.members.setdefault(shared, {})[domain_of(view.address)] = view.address
         return state.mailbox
 
-    def has(self, shared: Address, now: datetime) -> bool:
+    def has(self, shared: SharedKey, now: datetime) -> bool:
         """Tell whether a shared address should exist."""
         view = SharedView(shared, frozenset(self.members.get(shared, {}).values()))
         return bool(desired(view, self.policy, now).state.destinations)
@@ -94,7 +94,7 @@ class _Tally:
         elif isinstance(after, WantedMailbox) and _keeps_out(after) and not _is_out(before):
             self.taken[Brake.IMMEDIATE if after.immediate else Brake.BLOCK] += 1
 
-    def loses(self, shared: Address) -> bool:
+    def loses(self, shared: SharedKey) -> bool:
         """Tell whether a shared address that exists should do so under the policy in force, and not under the other."""
         return self.before.has(shared, self.now) and not self.after.has(shared, self.now)
 

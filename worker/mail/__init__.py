@@ -20,6 +20,7 @@ from worker.mail.forwarding import Forwarding
 from worker.mail.identity import Identity
 from worker.mail.mailbox import Mailbox
 from worker.mail.rewrite import Rewrite
+from worker.mail.shared import SharedKey, bare, called, is_rewrite, rewrite_key
 
 __all__ = [
     "ACCESS_FLAGS",
@@ -34,10 +35,15 @@ __all__ = [
     "InvalidAddress",
     "Mailbox",
     "Rewrite",
+    "SharedKey",
     "address",
+    "bare",
+    "called",
     "domain_name",
     "domain_of",
     "is_local_part",
+    "is_rewrite",
     "local_part_of",
     "readable",
+    "rewrite_key",
 ]

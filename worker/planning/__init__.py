@@ -6,7 +6,7 @@ Pure; who makes the calls, and what became of them, is the business of ``executi
 from worker.planning.cost import cost_s
 from worker.planning.drift import Drift, drift_of, spare
 from worker.planning.effect import apply_steps
-from worker.planning.observed import ClosedLogin, ObservedPerson, ObservedShared
+from worker.planning.observed import ClosedLogin, ObservedPerson, ObservedRewrite, ObservedShared
 from worker.planning.person import PERSONAL_ADDRESS, plan_person, recovery_of
 from worker.planning.plan import Plan
 from worker.planning.shared import plan_shared
@@ -20,6 +20,7 @@ __all__ = [
     "ClosedLogin",
     "Drift",
     "ObservedPerson",
+    "ObservedRewrite",
     "ObservedShared",
     "Operation",
     "Plan",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from worker.mail import Address, FieldValue
+from worker.mail import Address, FieldValue, SharedKey
 from worker.mail.fields import DECISIVE
 from worker.planning.fields import RECOVERY, says_the_same
 from worker.planning.plan import Plan
@@ -87,7 +87,8 @@ class Finding:
     """What is done about it; None: nothing, ever."""
 
 
-Known = Mapping[Address, KnownObject]
+Known = Mapping[SharedKey, KnownObject]
+"""By address; a rewrite by its key."""
 
 
 def drift_of(plan: Plan, known: Known, terms: Terms) -> tuple[Finding, ...]:
@@ -137,7 +138,7 @@ def _without(step: Step, names: set[str | None]) -> Step | None:
 def _findings(step: Step, known: Known, terms: Terms) -> Iterator[Finding]:
     verb, _, noun = step.operation.partition("-")
     noun = _WRITTEN_INTO.get(noun, noun)
-    ledger = known.get(step.target, KnownObject())
+    ledger = known.get(step.key, KnownObject())
     whole = Finding(Drift.STALE, step.target, noun, mailbox=step.mailbox, action=DriftAction.REPAIR)
     if verb == "create":
         yield _of_object(whole, ledger, terms)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import reduce
 from typing import overload
 
-from worker.mail import DOORS, Address, Alias, Forwarding, Identity, Mailbox
-from worker.planning.observed import ClosedLogin, ObservedPerson, ObservedShared
+from worker.mail import DOORS, Address, Alias, Forwarding, Identity, Mailbox, Rewrite, domain_of, local_part_of
+from worker.planning.observed import ClosedLogin, ObservedPerson, ObservedRewrite, ObservedShared
 from worker.planning.step import Operation, Step, StepFields
 
 _NOT_READ_BACK = {"name", "password", "password_method"}
@@ -27,31 +27,67 @@ def apply_steps(steps: Iterable[Step], observed: ObservedPerson) -> ObservedPers
 def apply_steps(steps: Iterable[Step], observed: ObservedShared) -> ObservedShared: ...
 
 
-def apply_steps(steps: Iterable[Step], observed: ObservedPerson | ObservedShared) -> ObservedPerson | ObservedShared:
+@overload
+def apply_steps(steps: Iterable[Step], observed: ObservedRewrite) -> ObservedRewrite: ...
+
+
+def apply_steps(
+    steps: Iterable[Step], observed: ObservedPerson | ObservedShared | ObservedRewrite
+) -> ObservedPerson | ObservedShared | ObservedRewrite:
     """Return what would be observed after the steps, our own ledger's part included.
 
     Placeholders stay placeholders. Raises MisplacedStep where a step does not fit what is there.
     """
     if isinstance(observed, ObservedShared):
         return reduce(_on_shared, steps, observed)
+    if isinstance(observed, ObservedRewrite):
+        return reduce(_on_rewrite, steps, observed)
     return reduce(_on_person, steps, observed)
 
 
 def _on_shared(observed: ObservedShared, step: Step) -> ObservedShared:
     match step.operation:
         case Operation.CREATE_ALIAS if observed.alias is None:
-            return ObservedShared(Alias(step.target, _destinations(step)))
+            return ObservedShared(_as_written(Alias(step.target, frozenset()), step))
         case Operation.UPDATE_ALIAS if observed.alias is not None:
-            return replace(observed, alias=Alias(step.target, _destinations(step)))
+            return replace(observed, alias=_as_written(observed.alias, step))
         case Operation.DELETE_ALIAS if observed.alias is not None:
             return ObservedShared(None)
         case _:
             raise MisplacedStep(f"{step.operation} of {step.target} does not fit the alias that is there, or is not")
 
 
-def _destinations(step: Step) -> frozenset[Address]:
-    listed = step.after["destinations"]
-    return frozenset(map(Address, listed if isinstance(listed, tuple) else ()))
+def _as_written(alias: Alias, step: Step) -> Alias:
+    fields = {name: value for name, value in step.after.items() if name != "destinations"}
+    return replace(alias, destinations=_destinations(alias, step), fields={**alias.fields, **fields})
+
+
+def _destinations(shown: Alias | Rewrite, step: Step) -> frozenset[Address]:
+    listed = step.after.get("destinations")
+    return frozenset(map(Address, listed)) if isinstance(listed, tuple) else shown.destinations
+
+
+def _on_rewrite(observed: ObservedRewrite, step: Step) -> ObservedRewrite:
+    match step.operation:
+        case Operation.CREATE_REWRITE if observed.rewrite is None:
+            new = Rewrite(domain_of(step.target), local_part_of(step.target), "", frozenset())
+            return ObservedRewrite(_rewritten(new, step))
+        case Operation.UPDATE_REWRITE if observed.rewrite is not None:
+            return replace(observed, rewrite=_rewritten(observed.rewrite, step))
+        case Operation.DELETE_REWRITE if observed.rewrite is not None:
+            return ObservedRewrite(None)
+        case _:
+            raise MisplacedStep(f"{step.operation} of {step.target} does not fit the rewrite that is there, or is not")
+
+
+def _rewritten(rewrite: Rewrite, step: Step) -> Rewrite:
+    rule, order = step.after.get("local_part_rule"), step.after.get("order_num")
+    return replace(
+        rewrite,
+        local_part_rule=rule if isinstance(rule, str) else rewrite.local_part_rule,
+        order_num=order if isinstance(order, int) else rewrite.order_num,
+        destinations=_destinations(rewrite, step),
+    )
 
 
 def _on_person(observed: ObservedPerson, step: Step) -> ObservedPerson:
@@ -140,7 +176,7 @@ def _written(mailbox: Mailbox, after: StepFields) -> Mailbox:
 
 
 def _alias(step: Step) -> Alias:
-    return Alias(step.target, _destinations(step))
+    return _as_written(Alias(step.target, frozenset()), step)
 
 
 def _forwarding(observed: ObservedPerson, mailbox: Mailbox, step: Step) -> ObservedPerson:

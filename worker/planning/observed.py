@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from worker.mail import Address, Alias, FieldValue, Mailbox
+from worker.mail import Address, Alias, FieldValue, Mailbox, Rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,12 @@ class ObservedShared:
     """A shared address as found."""
 
     alias: Alias | None
+    ours: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRewrite:
+    """A rewrite as found."""
+
+    rewrite: Rewrite | None
     ours: bool = True

@@ -1,46 +1,78 @@
-"""Planning for a shared address: one alias, whose whole list of destinations is written at once."""
+"""Planning for a shared address or a rewrite: one object, whose whole list of destinations is written at once."""
 
-from worker.mail import Address, Alias, domain_of
-from worker.planning.observed import ObservedShared
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.mail import Address, Alias, FieldValue, Rewrite, domain_of
+from worker.mail.fields import took
+from worker.planning.observed import ObservedRewrite, ObservedShared
 from worker.planning.plan import Plan
-from worker.planning.step import Operation, Step, StepFields
+from worker.planning.step import Operation, Step
 from worker.policy.state import DesiredShared
 
 
-def plan_shared(address: Address, desired: DesiredShared, observed: ObservedShared) -> Plan:
-    """Return the one step, or none, that takes a shared address from observed to desired.
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is done to one kind of object, and which of its fields a plan shows."""
 
-    Deterministic. An alias without destinations is deleted, because the host refuses an empty list. An alias that is
-    not ours gives an empty plan with a note. No step on an alias has a brake: its mail can be handed over again.
+    create: Operation
+    update: Operation
+    delete: Operation
+    fields: tuple[str, ...]
+
+
+_ALIAS = _Kind(
+    Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS, fields=("destinations", "is_internal")
+)
+_REWRITE = _Kind(
+    Operation.CREATE_REWRITE,
+    Operation.UPDATE_REWRITE,
+    Operation.DELETE_REWRITE,
+    fields=("destinations", "local_part_rule", "order_num"),
+)
+
+
+def plan_shared(target: Address, desired: DesiredShared, observed: ObservedShared | ObservedRewrite) -> Plan:
+    """Return the one step, or none, that takes a shared address or a rewrite (NAME@DOMAIN) from observed to desired.
+
+    Deterministic; an update writes only what differs. What has no destinations is deleted, because the host refuses an
+    empty list. What is not ours gives an empty plan with a note. No step has a brake: mail can be handed over again.
     """
-    alias = observed.alias
-    if alias is None:
-        steps = (_creation(address, desired.destinations),) if desired.destinations else ()
-        return Plan(steps, _left_out(address, desired))
+    kind, shown = _of(observed)
+    if shown is None:
+        return Plan(_creation(kind, target, desired), left_out_note(target, desired))
     if not observed.ours:
-        return Plan(note=f"{alias.address} is not ours: it was neither made nor adopted here, so nothing is changed")
+        return Plan(note=f"{target} is not ours: it was neither made nor adopted here, so nothing is changed")
     if not desired.destinations:
-        return Plan((Step(Operation.DELETE_ALIAS, alias.address, _listed(alias.destinations), after={}),))
-    if desired.destinations == alias.destinations:
-        return Plan(note=_left_out(address, desired))
-    return Plan((_rewriting(alias, desired.destinations),), _left_out(address, desired))
+        found = {name: shown.writable[name] for name in kind.fields if shown.writable.get(name) is not None}
+        return Plan((Step(kind.delete, target, found, after={}),), left_out_note(target, desired))
+    return Plan(_update(kind, target, desired, shown), left_out_note(target, desired))
 
 
-def _left_out(address: Address, desired: DesiredShared) -> str | None:
-    if not desired.left_out:
+def left_out_note(target: Address, desired: DesiredShared) -> str | None:
+    """Return the sentence that says how many members get no mail from here, and why; None where all do."""
+    number = len(desired.left_out)
+    if not number:
         return None
-    return f"members left out, because an alias of {domain_of(address)} reaches only mailboxes there: " + ", ".join(
-        sorted(desired.left_out)
-    )
+    who = "1 member is" if number == 1 else f"{number} members are"
+    return f"{who} left out: the mail host hands mail of {domain_of(target)} only to mailboxes of {domain_of(target)}"
 
 
-def _creation(address: Address, destinations: frozenset[Address]) -> Step:
-    return Step(Operation.CREATE_ALIAS, address, before={}, after=_listed(destinations))
+def _of(observed: ObservedShared | ObservedRewrite) -> tuple[_Kind, Alias | Rewrite | None]:
+    if isinstance(observed, ObservedShared):
+        return _ALIAS, observed.alias
+    return _REWRITE, observed.rewrite
 
 
-def _rewriting(alias: Alias, destinations: frozenset[Address]) -> Step:
-    return Step(Operation.UPDATE_ALIAS, alias.address, _listed(alias.destinations), _listed(destinations))
+def _creation(kind: _Kind, target: Address, desired: DesiredShared) -> tuple[Step, ...]:
+    return (Step(kind.create, target, before={}, after=_wanted(desired)),) if desired.destinations else ()
 
 
-def _listed(destinations: frozenset[Address]) -> StepFields:
-    return {"destinations": tuple(sorted(destinations))}
+def _update(kind: _Kind, target: Address, desired: DesiredShared, shown: Alias | Rewrite) -> tuple[Step, ...]:
+    found, wanted = shown.writable, _wanted(desired)
+    after = {name: value for name, value in wanted.items() if not took(name, value, found.get(name))}
+    return (Step(kind.update, target, {name: found.get(name) for name in after}, after),) if after else ()
+
+
+def _wanted(desired: DesiredShared) -> Mapping[str, FieldValue]:
+    return {"destinations": tuple(sorted(desired.destinations or ())), **desired.fields}

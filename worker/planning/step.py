@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.mail import Address, FieldValue
+from worker.mail import Address, FieldValue, SharedKey, rewrite_key
 
 RANDOM_PASSWORD = "(random)"  # noqa: S105 - a placeholder
 """Stands in a plan where the executor puts a fresh random password; the password itself is never part of a plan."""
@@ -45,6 +45,12 @@ class Operation(StrEnum):
     DELETE_ALIAS = "delete-alias"
     RELEASE_ADDRESS = "release-address"
     """Give an address up in our own ledger: the one step that is no call."""
+    CREATE_REWRITE = "create-rewrite"
+    UPDATE_REWRITE = "update-rewrite"
+    DELETE_REWRITE = "delete-rewrite"
+
+
+ON_REWRITES = frozenset({Operation.CREATE_REWRITE, Operation.UPDATE_REWRITE, Operation.DELETE_REWRITE})
 
 
 class Brake(StrEnum):
@@ -66,12 +72,13 @@ class Step:
     """One call.
 
     ``before`` and ``after`` hold the fields that change: ``name``, writable mailbox fields by Migadu's name,
-    ``password`` (only as RANDOM_PASSWORD), ``password_method``, ``password_use``, ``destinations`` (sorted).
+    ``password`` (only as RANDOM_PASSWORD), ``password_method``, ``password_use``, ``destinations`` (sorted),
+    ``is_internal`` of an alias, ``local_part_rule`` and ``order_num`` of a rewrite.
     """
 
     operation: Operation
     target: Address
-    """The object's own address; of a forwarding, where it leads."""
+    """The object's own address; of a forwarding, where it leads; of a rewrite NAME@DOMAIN."""
     before: StepFields
     after: StepFields
     mailbox: Address | None = None
@@ -82,6 +89,11 @@ class Step:
     def is_call(self) -> bool:
         """Whether the mail host is told."""
         return self.operation is not Operation.RELEASE_ADDRESS
+
+    @property
+    def key(self) -> SharedKey:
+        """What the ledger calls the object: its address, unless it is a rewrite."""
+        return rewrite_key(self.target) if self.operation in ON_REWRITES else self.target
 
     def hash(self) -> str:
         """Return a stable hash of what this step does, whatever was there before."""

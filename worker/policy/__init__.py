@@ -6,7 +6,16 @@ Nothing here knows what is observed at a mail host, what a job is or what time i
 from worker.policy.desired import desired
 from worker.policy.desired_person import needs_address, needs_other_domain
 from worker.policy.display import display_name
-from worker.policy.document import BrakeWindow, Existing, Policy, ReconcileSection, Renaming, StageAction
+from worker.policy.document import (
+    BrakeWindow,
+    Existing,
+    GroupSection,
+    Policy,
+    ReconcileSection,
+    Renaming,
+    RewriteSection,
+    StageAction,
+)
 from worker.policy.drift_terms import DriftAction
 from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
 from worker.policy.groups import groups_of
@@ -42,6 +51,7 @@ __all__ = [
     "DriftAction",
     "Erased",
     "Existing",
+    "GroupSection",
     "Manager",
     "Missing",
     "NoMailbox",
@@ -54,6 +64,7 @@ __all__ = [
     "PolicyProblem",
     "ReconcileSection",
     "Renaming",
+    "RewriteSection",
     "SharedView",
     "StageAction",
     "UnknownDomain",

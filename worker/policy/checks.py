@@ -6,6 +6,7 @@ from worker.mail import Address, InvalidAddress, domain_of
 from worker.policy.document import Policy, StageAction
 from worker.policy.lines import Finding, KeyPath
 from worker.policy.parts import parts
+from worker.policy.rewrite_checks import rewrites
 from worker.policy.rules import Rule
 from worker.policy.variables import unknown_variables
 
@@ -14,8 +15,6 @@ _LATER: Mapping[tuple[str, ...], frozenset[str]] = {}
 
 def unavailable(document: Mapping[str, object]) -> Iterator[Finding]:
     """Yield what the format knows and this version cannot do yet, so that it is not mistaken for a typing error."""
-    if "rewrites" in document:
-        yield ("rewrites",), "[[rewrites]] is not available in this version"
     for path, value in _leaves(document, ()):
         names = tuple(step for step in path if isinstance(step, str))
         if isinstance(value, str) and value in _LATER.get(names, ()):
@@ -29,6 +28,7 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _protected(policy)
     yield from _overrides(policy)
     yield from _groups(policy)
+    yield from rewrites(policy)
     yield from _stages(policy)
     yield from _leaving_fallback(policy)
     yield from unknown_variables(policy)

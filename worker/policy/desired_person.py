@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from worker.mail import Address, domain_of
+from worker.mail import SharedKey, domain_of
 from worker.policy.autoreply import with_autoreply
 from worker.policy.document import Policy, Renaming, StageAction
 from worker.policy.erasure import Ending, to_be_erased
@@ -186,7 +186,7 @@ def _departing(situation: _Situation, now: datetime, departure: Departure, *, be
     stages = situation.stages
     if stages.reached(StageAction.DELETE_MAILBOX, now):
         return DesiredPerson(_without_mailbox(situation, now), phase=phase)
-    groups = frozenset[Address]() if stages.reached(StageAction.LEAVE_GROUPS, now) else _groups(situation)
+    groups = frozenset[SharedKey]() if stages.reached(StageAction.LEAVE_GROUPS, now) else _groups(situation)
     return DesiredPerson(_with_mailbox(situation, now, departure), groups, phase)
 
 
@@ -229,5 +229,5 @@ def _works_at(situation: _Situation, now: datetime) -> bool:
     )
 
 
-def _groups(situation: _Situation) -> frozenset[Address]:
+def _groups(situation: _Situation) -> frozenset[SharedKey]:
     return groups_of(situation.view.profile.facts, situation.policy)

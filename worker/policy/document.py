@@ -6,6 +6,7 @@ These models become the JSON Schema for editors, so every field carries its desc
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from worker.events.canonical import FactValue
-from worker.mail import Address, address
+from worker.mail import Address, SharedKey, address, is_local_part, rewrite_key
 from worker.mail.address import domain_name
 from worker.policy.drift_terms import DriftAction, ReconciledFields
 from worker.policy.instants import is_zone
@@ -48,6 +49,23 @@ def _language(code: str) -> str:
     if language is None:
         raise ValueError(f"{code!r} is not a language; write its code, such as 'de'")
     return language
+
+
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_LONGEST_SLUG = 50  # what keys of rewrites are kept in holds this and the longest domain
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text) or len(text) > _LONGEST_SLUG:
+        raise ValueError(f"must be small letters, digits and single hyphens, {_LONGEST_SLUG} at most")
+    return text
+
+
+def _local_part_rule(text: str) -> str:
+    rule = text.strip().lower()
+    if not is_local_part(rule.replace("*", "x")):
+        raise ValueError(f"{text!r} is not a local part with * for anything, such as 'support-*'")
+    return rule
 
 
 def _some_time(offset: Offset) -> Offset:
@@ -191,6 +209,30 @@ class GroupSection(Section):
     fallback: str | None = Field(
         None, description="Who gets the mail while nobody is a member: an address of the same domain."
     )
+    internal: bool | None = Field(
+        None,
+        strict=True,
+        description="True: only colleagues can write to it; false: everybody; not named: as it is at the host.",
+    )
+
+
+class RewriteSection(Section):
+    """A pattern of addresses and the rule that says who gets what is sent to any of them."""
+
+    name: Annotated[str, AfterValidator(_slug)] = Field(description="What the mail host calls it.")
+    local_part_rule: Annotated[str, AfterValidator(_local_part_rule)] = Field(
+        description="What stands before the @, with * for anything."
+    )
+    members: Rule = Field(description="The rule that says who gets the mail. Empty: everyone who has a mailbox.")
+    fallback: str | None = Field(
+        None, description="Who gets the mail while nobody is a member: an address of the same domain."
+    )
+    order: int = Field(
+        0, ge=0, strict=True, description="Where several patterns fit an address, the lowest is asked first."
+    )
+    domain: Annotated[str, AfterValidator(_domain)] | None = Field(
+        None, description="Whose addresses; not named: the organisation's domain."
+    )
 
 
 class RenamingSection(Section):
@@ -304,6 +346,7 @@ class Policy(Section):
         (), description="Exceptions from [mailbox] by rule; where several match, later ones win."
     )
     groups: tuple[GroupSection, ...] = Field((), description="Shared addresses.")
+    rewrites: tuple[RewriteSection, ...] = Field((), description="Patterns of shared addresses.")
     renaming: RenamingSection = Field(RenamingSection(), description="What a new name changes.")
     leaving: LeavingSection = Field(LeavingSection(), description="What happens after a departure.")
     brakes: BrakesSection = Field(BrakesSection(), description="What stops mass changes.")
@@ -321,6 +364,16 @@ class Policy(Section):
     def shared(self) -> Mapping[Address, GroupSection]:
         """The groups by their full address."""
         return {self.address_of(group.address): group for group in self.groups}
+
+    @cached_property
+    def lists(self) -> Mapping[SharedKey, GroupSection | RewriteSection]:
+        """Everything that has members, by its key: groups and rewrites."""
+        groups: dict[SharedKey, GroupSection | RewriteSection] = dict(self.shared.items())
+        return groups | {rewrite_key(f"{each.name}@{self.domain_of(each)}"): each for each in self.rewrites}
+
+    def domain_of(self, rewrite: RewriteSection) -> str:
+        """Return the domain of a rewrite."""
+        return rewrite.domain or self.organisation.domain
 
     @cached_property
     def protected(self) -> frozenset[Address]:

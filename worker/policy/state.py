@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from worker.mail import Address, FieldValue
+from worker.mail import Address, FieldValue, SharedKey
 
 
 class Access(StrEnum):
@@ -94,10 +94,10 @@ PersonState = WantedMailbox | NoMailbox | Untouched | Missing | Erased
 
 @dataclass(frozen=True, slots=True)
 class DesiredPerson:
-    """What a person should have, and which shared addresses they belong to."""
+    """What a person should have, and which shared addresses and rewrites they belong to."""
 
     mailbox: PersonState
-    groups: frozenset[Address] = frozenset()
+    groups: frozenset[SharedKey] = frozenset()
     phase: str = ""
     """A word for the lists: pending, active, suspended, leaving, left, cancelled."""
     next_step: str | None = None
@@ -106,11 +106,13 @@ class DesiredPerson:
 
 @dataclass(frozen=True, slots=True)
 class DesiredShared:
-    """What a shared address should be: its destinations, or None where it should not exist."""
+    """What a shared address or a rewrite should be: its destinations, or None where it should not exist."""
 
     destinations: frozenset[Address] | None
     left_out: frozenset[Address] = frozenset()
     """Members that the host cannot deliver to from here, because their mailbox is in another domain."""
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    """What the policy says of it besides, by the host's names."""
 
 
 State = TypeVar("State", DesiredPerson, DesiredShared)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.mail import Address
+from worker.mail import Address, SharedKey
 from worker.roster import Profile
 
 
@@ -55,7 +55,7 @@ class PersonView:
 
 @dataclass(frozen=True, slots=True)
 class SharedView:
-    """A shared address and the mailboxes of its members that exist at the host now."""
+    """A shared address or a rewrite, and the mailboxes of its members that exist at the host now."""
 
-    address: Address
+    key: SharedKey
     members: frozenset[Address] = frozenset()

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from worker.mail import Address, domain_of
+from worker.mail import Address, SharedKey, bare, domain_of, is_rewrite
 from worker.store import erased
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, DomainRow, JobRow, MembershipRow
@@ -23,7 +23,13 @@ class Role(StrEnum):
     ALIAS = "alias"
     """A person's own, which names their mailbox."""
     SHARED = "shared"
+    REWRITE = "rewrite"
+    """No address, and entered by its key: of a rewrite, too, must be known whether and by which job it became ours, and
+    no two may hold one name."""
     FOREIGN = "foreign"
+
+
+SHARED_ROLES = (Role.SHARED, Role.REWRITE)
 
 
 class Provenance(StrEnum):
@@ -56,8 +62,8 @@ def is_ours(row: AddressRow | None) -> bool:
     return row is not None and row.provenance in OURS
 
 
-def held(session: Session, address: Address) -> AddressRow | None:
-    """Return who holds an address now."""
+def held(session: Session, address: SharedKey) -> AddressRow | None:
+    """Return who holds an address, or the key of a rewrite, now."""
     return session.scalar(select(AddressRow).where(AddressRow.address == address, AddressRow.held_to.is_(None)))
 
 
@@ -107,6 +113,11 @@ def held_among(session: Session, wanted: Iterable[Address], *, lock: bool = Fals
     return {Address(row.address): row for row in found}
 
 
+def keys_held(session: Session, wanted: Iterable[SharedKey], *, lock: bool = False) -> Mapping[SharedKey, AddressRow]:
+    """Return who holds these addresses and names of rewrites now, as ``held_among`` does."""
+    return {str(key): row for key, row in held_among(session, map(Address, wanted), lock=lock).items()}
+
+
 def holders(session: Session, domain: str, *, after: int, limit: int) -> list[int]:
     """Return people who hold the address of a mailbox in a domain, in the order of their ids, from behind ``after``."""
     return list(
@@ -124,16 +135,9 @@ def holders(session: Session, domain: str, *, after: int, limit: int) -> list[in
     )
 
 
-def shared_in(session: Session, domain: str) -> list[Address]:
-    """Return the shared addresses that are held in a domain."""
-    rows = session.scalars(
-        select(AddressRow.address).where(
-            AddressRow.domain == domain,
-            AddressRow.role == Role.SHARED,
-            AddressRow.held_to.is_(None),
-        ),
-    )
-    return [Address(row) for row in rows]
+def shared_in(session: Session, domain: str) -> list[SharedKey]:
+    """Return the keys of the shared addresses and rewrites that are held in a domain."""
+    return [row.address for row in shared_rows(session) if row.domain == domain]
 
 
 def primaries(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:
@@ -199,11 +203,11 @@ def claim_foreign(session: Session, address: Address, person_id: int) -> Address
     return address
 
 
-def reserve_shared(session: Session, address: Address, now: datetime) -> AddressRow:
-    """Reserve a shared address for us unless somebody holds it, and return who holds it."""
+def reserve_shared(session: Session, key: SharedKey, now: datetime) -> AddressRow:
+    """Reserve a shared address or the name of a rewrite for us unless somebody holds it, and return who holds it."""
     while True:
-        _insert(session, address, Role.SHARED, Provenance.RESERVED, None, now)
-        holder = held(session, address)
+        _insert(session, key, Role.REWRITE if is_rewrite(key) else Role.SHARED, Provenance.RESERVED, None, now)
+        holder = held(session, key)
         if holder is not None:  # else it was given up between the two statements, so there is room
             return holder
 
@@ -295,29 +299,36 @@ def population(session: Session) -> int:
     )
 
 
-def existing_lists(session: Session) -> list[Address]:
-    """Return the shared addresses of ours that exist, in order."""
+def existing_lists(session: Session) -> list[SharedKey]:
+    """Return the shared addresses and rewrites of ours that exist, in order."""
     rows = session.scalars(
         select(AddressRow.address)
         .where(
-            AddressRow.role == Role.SHARED,
+            AddressRow.role.in_(SHARED_ROLES),
             AddressRow.provenance.in_(OURS),
             AddressRow.exists_since.is_not(None),
             AddressRow.held_to.is_(None),
         )
         .order_by(AddressRow.address),
     )
-    return [Address(row) for row in rows]
+    return list(rows)
 
 
-def memberships(session: Session, person_id: int) -> frozenset[Address]:
-    """Return the shared addresses a person belongs to, as last evaluated."""
-    rows = session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id))
-    return frozenset(Address(row) for row in rows)
+def shared_rows(session: Session) -> list[AddressRow]:
+    """Return every shared address and rewrite that we hold, whether it exists or not."""
+    ours = AddressRow.role.in_(SHARED_ROLES), AddressRow.held_to.is_(None)
+    return list(session.scalars(select(AddressRow).where(*ours).order_by(AddressRow.address)))
 
 
-def set_memberships(session: Session, person_id: int, wanted: frozenset[Address], now: datetime) -> frozenset[Address]:
-    """Make a person's memberships these, and return the addresses whose members changed."""
+def memberships(session: Session, person_id: int) -> frozenset[SharedKey]:
+    """Return the keys of the shared addresses and rewrites a person belongs to, as last evaluated."""
+    return frozenset(session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id)))
+
+
+def set_memberships(
+    session: Session, person_id: int, wanted: frozenset[SharedKey], now: datetime
+) -> frozenset[SharedKey]:
+    """Make a person's memberships these, and return the keys of those whose members changed."""
     known = memberships(session, person_id)
     for gained in sorted(wanted - known):
         session.add(MembershipRow(person_id=person_id, address=gained, since=now))
@@ -330,7 +341,7 @@ def set_memberships(session: Session, person_id: int, wanted: frozenset[Address]
     return known ^ wanted
 
 
-def existing_members(session: Session, shared: Sequence[Address]) -> Mapping[Address, frozenset[Address]]:
+def existing_members(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, frozenset[Address]]:
     """Return the members' own mailbox addresses that exist at the host, by shared address, in one query.
 
     Aliases always name these (`design.md` 3).
@@ -345,15 +356,15 @@ def existing_members(session: Session, shared: Sequence[Address]) -> Mapping[Add
             AddressRow.exists_since.is_not(None),
         ),
     )
-    members: dict[Address, set[Address]] = {each: set() for each in shared}
+    members: dict[SharedKey, set[Address]] = {each: set() for each in shared}
     for of, member in rows:
-        members[Address(of)].add(Address(member))
+        members[of].add(Address(member))
     return {of: frozenset(found) for of, found in members.items()}
 
 
 def creations_under_way(
     session: Session,
-    shared: Address,
+    shared: SharedKey,
     *,
     since: datetime,
     but_person: int | None = None,
@@ -408,7 +419,7 @@ def quarantined_until(
 
 def _insert(
     session: Session,
-    address: Address,
+    address: SharedKey,
     role: Role,
     provenance: Provenance,
     person_id: int | None,
@@ -416,7 +427,7 @@ def _insert(
 ) -> bool:
     row = {
         "address": address,
-        "domain": domain_of(address),
+        "domain": domain_of(bare(address)),
         "role": role,
         "provenance": provenance,
         "person_id": person_id,

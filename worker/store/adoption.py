@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from worker.mail import Address, domain_of
+from worker.mail import Address, SharedKey, domain_of
 from worker.store import addresses
 from worker.store.addresses import OURS, Provenance, Role
 from worker.store.states import UNSETTLED, StepState
@@ -107,19 +107,21 @@ def changed_since(session: Session, row: AddressRow) -> bool:
     return session.scalar(sent) is not None
 
 
-def set_memberships(session: Session, wanted: Mapping[int, frozenset[Address]], now: datetime) -> frozenset[Address]:
+def set_memberships(
+    session: Session, wanted: Mapping[int, frozenset[SharedKey]], now: datetime
+) -> frozenset[SharedKey]:
     """Make everybody's memberships these, and return the shared addresses whose members changed."""
     known: dict[int, set[str]] = defaultdict(set)
     for row in session.scalars(select(MembershipRow)):
         known[row.person_id].add(row.address)
-    changed: set[Address] = set()
+    changed: set[SharedKey] = set()
     for person_id, groups in sorted(wanted.items()):
         lost, gained = known[person_id] - groups, groups - known[person_id]
         session.add_all(MembershipRow(person_id=person_id, address=each, since=now) for each in sorted(gained))
         if lost:
             theirs = MembershipRow.person_id == person_id
             session.execute(delete(MembershipRow).where(theirs, MembershipRow.address.in_(sorted(lost))))
-        changed.update(map(Address, gained | lost))
+        changed.update(gained | lost)
     session.flush()
     return frozenset(changed)
 

@@ -7,13 +7,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from worker.mail import Address, FieldValue
+from worker.mail import Address, FieldValue, SharedKey
 from worker.planning.drift import NOT_COMPARED, Drift, Finding, KnownObject
-from worker.store.addresses import Role, held_among, is_ours
+from worker.store.addresses import Role, is_ours, keys_held
 from worker.store.jobs import Subject
 from worker.store.tables import AddressRow, DriftRow, ReadingRow
 
-_NOUNS = {Role.PRIMARY: "mailbox", Role.IDENTITY: "identity", Role.ALIAS: "alias", Role.SHARED: "alias"}
+_NOUNS = {
+    Role.PRIMARY: "mailbox",
+    Role.IDENTITY: "identity",
+    Role.ALIAS: "alias",
+    Role.SHARED: "alias",
+    Role.REWRITE: "rewrite",
+}
 _GIVEN_UP = timedelta(hours=1)
 """A reading that is not finished by then was interrupted."""
 
@@ -26,11 +32,11 @@ def note_written(row: AddressRow, fields: Mapping[str, FieldValue]) -> None:
         row.written = changed
 
 
-def known_objects(rows: Sequence[AddressRow]) -> dict[Address, KnownObject]:
+def known_objects(rows: Sequence[AddressRow]) -> dict[SharedKey, KnownObject]:
     """Return what the ledger knows of the objects behind these addresses, and of the forwardings from them."""
     forwardings = {Address(row.forwards_to): KnownObject(frozenset({"forwarding"})) for row in rows if row.forwards_to}
     return forwardings | {
-        Address(row.address): KnownObject(
+        row.address: KnownObject(
             stands=frozenset(_standing(row)),
             written=_values(row),
         )
@@ -50,7 +56,8 @@ def _standing(row: AddressRow) -> Iterator[str]:
 class Agreed:
     """What the host shows of an object of ours as it is wanted."""
 
-    address: Address
+    key: SharedKey
+    """Its address; of a rewrite its key."""
     known: Mapping[str, FieldValue]
     """What the ledger knew to be written when that was compared."""
     shown: Mapping[str, FieldValue]
@@ -59,9 +66,9 @@ class Agreed:
 
 def note_agreed(session: Session, agreed: Sequence[Agreed]) -> None:
     """Keep what the host shows as wanted like what was written, unless somebody has written meanwhile."""
-    rows = held_among(session, [each.address for each in agreed], lock=True) if agreed else {}
+    rows = keys_held(session, [each.key for each in agreed], lock=True) if agreed else {}
     for each in agreed:
-        row = rows.get(each.address)
+        row = rows.get(each.key)
         if row is not None and _values(row) == each.known:
             note_written(row, each.shown)
 

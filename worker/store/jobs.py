@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from worker.mail import SharedKey, bare, is_rewrite, rewrite_key
 from worker.store.database import database_now
 from worker.store.states import JOB_MOVES, OUTSTANDING, UNSETTLED, JobState, move
 from worker.store.tables import JobRow, StepRow
@@ -24,12 +25,13 @@ class SubjectKind(StrEnum):
 
     PERSON = "person"
     SHARED = "shared"
+    REWRITE = "rewrite"
     DOMAIN = "domain"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A lane: a person by id, a shared address, or a domain whose addresses are to be read."""
+    """A lane: a person by id, a shared address, a rewrite (NAME@DOMAIN), or a domain whose addresses are to be read."""
 
     kind: SubjectKind
     key: str
@@ -38,6 +40,23 @@ class Subject:
     def person_id(self) -> int | None:
         """The person's id, for lanes of people."""
         return int(self.key) if self.kind is SubjectKind.PERSON else None
+
+    @property
+    def shared_key(self) -> SharedKey | None:
+        """What memberships and the ledger call it, for lanes of shared addresses and rewrites."""
+        if self.kind is SubjectKind.REWRITE:
+            return rewrite_key(self.key)
+        return self.key if self.kind is SubjectKind.SHARED else None
+
+
+def subject_of(row: JobRow) -> Subject:
+    """Return the lane that a job is in."""
+    return Subject(SubjectKind(row.subject_kind), row.subject_key)
+
+
+def shared_subject(key: SharedKey) -> Subject:
+    """Return the lane of a shared address or a rewrite."""
+    return Subject(SubjectKind.REWRITE if is_rewrite(key) else SubjectKind.SHARED, bare(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +82,33 @@ def refresh(
     urgency: int,
     now: datetime,
     event_id: int | None = None,
+    due_at: datetime | None = None,
 ) -> int:
     """Have a subject looked at now: refresh its one outstanding job or make one. Returns the job's id. Idempotent.
 
-    A job that is running meanwhile is queued again when it ends. An urgent cause makes the job urgent.
+    A job that is running meanwhile is queued again when it ends. An urgent cause makes the job urgent. ``due_at`` is
+    its place in the queue, now unless given; a job that is in the queue already and was as urgent keeps the better one.
     """
+    due_at = due_at or now
     while True:
-        job_id = make(session, subject, urgency=urgency, now=now, event_id=event_id)
+        job_id = make(session, subject, urgency=urgency, now=now, event_id=event_id, due_at=due_at)
         if job_id is not None:
             return job_id
         row = session.scalars(_outstanding(subject).with_for_update().execution_options(populate_existing=True)).first()
         if row is not None:
-            return _freshen(session, row, urgency=urgency, now=now, event_id=event_id)
+            return _freshen(session, row, urgency=urgency, now=now, due_at=due_at, event_id=event_id)
         # Between the two statements the job ended, so there is room for a new one.
 
 
-def make(session: Session, subject: Subject, *, urgency: int, now: datetime, event_id: int | None = None) -> int | None:
+def make(
+    session: Session,
+    subject: Subject,
+    *,
+    urgency: int,
+    now: datetime,
+    event_id: int | None = None,
+    due_at: datetime | None = None,
+) -> int | None:
     """Make a queued job and return its id; None where the subject has an outstanding one, which is not touched."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     fresh = {
@@ -87,7 +117,7 @@ def make(session: Session, subject: Subject, *, urgency: int, now: datetime, eve
         "person_id": subject.person_id,
         "state": JobState.QUEUED,
         "urgency": urgency,
-        "run_at": now,
+        "run_at": due_at or now,
         "event_id": event_id,
         "generation": 1,
         "fence": 0,
@@ -133,8 +163,7 @@ def claim(session: Session, *, worker: str, lease: timedelta, now: datetime, lea
     ).one_or_none()
     if row is None:
         return None
-    subject = Subject(SubjectKind(row.subject_kind), row.subject_key)
-    return Lease(row.id, row.fence, subject, row.generation, row.urgency)
+    return Lease(row.id, row.fence, subject_of(row), row.generation, row.urgency)
 
 
 def hold_lease(session: Session, lease: Lease, extend_by: timedelta) -> None:
@@ -318,15 +347,19 @@ def outstanding_by_subject(session: Session) -> list[JobRow]:
     )
 
 
-def _freshen(session: Session, row: JobRow, *, urgency: int, now: datetime, event_id: int | None) -> int:
+def _freshen(
+    session: Session, row: JobRow, *, urgency: int, now: datetime, due_at: datetime, event_id: int | None
+) -> int:
     row.generation += 1
+    if row.state is JobState.QUEUED and urgency >= row.urgency:
+        due_at = min(row.run_at, due_at)  # its place among others of the same urgency
     row.urgency = min(row.urgency, urgency)
     row.event_id = event_id or row.event_id
     row.updated_at = now
     if row.state is JobState.PARKED:
         row.failures, row.failing_since = 0, None  # what failed so long was something else
     if row.state is not JobState.RUNNING:
-        _queue(row, now)
+        _queue(row, due_at)
     session.flush()
     return row.id
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from worker.roster import Person, Record
@@ -166,11 +166,7 @@ def with_employee_number(session: Session, person_keys: Sequence[str]) -> list[s
 def claim_due(session: Session, now: datetime, policy_hash: str) -> PersonRow | None:
     """Lock and return a person who must be evaluated: a due date passed, or another policy became active."""
     due = select(PersonRow).where(PersonRow.next_change_at <= now).order_by(PersonRow.next_change_at, PersonRow.id)
-    outdated = (
-        select(PersonRow)
-        .where(or_(PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash))
-        .order_by(PersonRow.policy_hash, PersonRow.id)
-    )
+    outdated = select(PersonRow).where(_outdated(policy_hash)).order_by(PersonRow.policy_hash, PersonRow.id)
     for query in (due, outdated):
         row = session.scalars(query.limit(1).with_for_update(skip_locked=True)).one_or_none()
         if row is not None:
@@ -181,12 +177,17 @@ def claim_due(session: Session, now: datetime, policy_hash: str) -> PersonRow | 
 def any_due(session: Session, now: datetime, policy_hash: str) -> bool:
     """Tell whether ``claim_due`` would find somebody."""
     due = select(PersonRow.id).where(PersonRow.next_change_at <= now).limit(1)
-    outdated = (
-        select(PersonRow.id)
-        .where(or_(PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash))
-        .limit(1)
-    )
-    return session.scalar(due) is not None or session.scalar(outdated) is not None
+    return session.scalar(due) is not None or any_outdated(session, policy_hash)
+
+
+def any_outdated(session: Session, policy_hash: str) -> bool:
+    """Tell whether somebody was last evaluated under another policy."""
+    return session.scalar(select(PersonRow.id).where(_outdated(policy_hash)).limit(1)) is not None
+
+
+def _outdated(policy_hash: str) -> ColumnElement[bool]:
+    # Two ranges of an index, which "not equal" would not use.
+    return or_(PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash)
 
 
 def evaluate_soon(session: Session, person_ids: Sequence[int], now: datetime) -> None:

@@ -34,6 +34,14 @@ def activate(session: Session, policy_hash: str, now: datetime) -> bool:
     return True
 
 
+def policy_text(session: Session, policy_hash: str) -> str:
+    """Return the text of a stored policy. Raises UnknownPolicy."""
+    body = session.scalar(select(PolicyRow.body).where(PolicyRow.hash == policy_hash))
+    if body is None:
+        raise UnknownPolicy(f"no policy {policy_hash} is stored")
+    return body
+
+
 def active_policy(session: Session) -> tuple[str, str] | None:
     """Return the active policy's hash and text, None before the first one was activated."""
     row = session.execute(select(PolicyRow.hash, PolicyRow.body).where(PolicyRow.active)).one_or_none()

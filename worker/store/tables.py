@@ -249,7 +249,7 @@ class AddressRow(Base):
     address: Mapped[str] = mapped_column(String(254))
     domain: Mapped[str] = mapped_column(String(253))
     role: Mapped[str] = mapped_column(String(16))
-    """primary, identity, alias, shared, foreign."""
+    """primary, identity, alias, shared, rewrite, foreign. Of a rewrite the address is `rewrite:NAME@DOMAIN`."""
     provenance: Mapped[str] = mapped_column(String(16))
     """reserved (not made yet), created, adopted, foreign."""
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
@@ -355,7 +355,10 @@ class DriftRow(Base):
 
 
 class MembershipRow(Base):
-    """Who belongs to which shared address, as last evaluated: it marks exactly the aliases that a change touches."""
+    """Who belongs to which shared address or rewrite (`rewrite:NAME@DOMAIN`), as last evaluated.
+
+    It marks exactly the aliases and rewrites that a change touches.
+    """
 
     __tablename__ = "memberships"
 
@@ -373,9 +376,9 @@ class JobRow(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     subject_kind: Mapped[str] = mapped_column(String(16))
-    """person, shared or domain."""
+    """person, shared, rewrite or domain."""
     subject_key: Mapped[str] = mapped_column(String(254))
-    """The person's id, the shared address or the domain."""
+    """The person's id, the shared address, the rewrite as NAME@DOMAIN, or the domain."""
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     state: Mapped[JobState] = mapped_column(_word(JobState))
     urgency: Mapped[int]

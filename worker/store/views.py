@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from worker.mail import Address
+from worker.mail import Address, SharedKey
 from worker.policy.view import Manager, PersonView, SharedView
 from worker.roster import Profile, profile
 from worker.store import addresses, lines, people
@@ -37,15 +37,15 @@ def everybody(session: Session, precedence: Mapping[str, int]) -> Iterator[Perso
         after = page[-1]
 
 
-def shared_view(session: Session, address: Address) -> SharedView:
-    """Return a shared address with the mailboxes of its members that exist."""
-    return shared_views(session, [address])[address]
+def shared_view(session: Session, key: SharedKey) -> SharedView:
+    """Return a shared address or a rewrite with the mailboxes of its members that exist."""
+    return shared_views(session, [key])[key]
 
 
-def shared_views(session: Session, shared: Sequence[Address]) -> Mapping[Address, SharedView]:
-    """Return the views of many shared addresses, in one query."""
+def shared_views(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, SharedView]:
+    """Return the views of many shared addresses and rewrites, in one query."""
     members = addresses.existing_members(session, shared)
-    return {each: SharedView(address=each, members=members[each]) for each in shared}
+    return {each: SharedView(key=each, members=members[each]) for each in shared}
 
 
 def _view(stated: Profile, rows: Sequence[AddressRow], manager: Manager | None) -> PersonView:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from worker.events import FactValue
+from worker.mail import bare, is_rewrite
 from worker.planning.urgency import Urgency
 from worker.policy import Change
 from worker.roster import Person, Profile, Said, profile, spoken
@@ -165,7 +166,7 @@ def person_objects(session: Session, rows: Sequence[PersonRow]) -> list[JsonObje
 
 
 def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int], *, personal: bool) -> JsonObject:
-    """Return a person with facts, employment, addresses, groups and everything that happened, oldest first.
+    """Return a person with facts, employment, addresses, groups, rewrites and everything that happened, oldest first.
 
     What comes next is ``nextStep`` at ``nextChangeAt``, and what is under way is ``job``. Of somebody who was erased
     nothing is told but that.
@@ -183,9 +184,17 @@ def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int
         "employment": known.employment.kind.value if known.employment else None,
         "suspended": known.suspended,
         "addresses": [address_object(address) for address in addresses.history_of_person(session, row.id)],
-        "groups": sorted(addresses.memberships(session, row.id)),
+        **_lists(session, row.id),
         "job": job_object(open_job) if open_job else None,
         "timeline": _timeline(session, row.id),
+    }
+
+
+def _lists(session: Session, person_id: int) -> JsonObject:
+    keys = sorted(addresses.memberships(session, person_id))
+    return {
+        "groups": [key for key in keys if not is_rewrite(key)],
+        "rewrites": [bare(key) for key in keys if is_rewrite(key)],
     }
 
 

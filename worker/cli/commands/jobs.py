@@ -120,7 +120,7 @@ def subjects_of(session: Session, rows: Sequence[JobRow]) -> list[str]:
 
 def _subject(row: JobRow, names: Mapping[int, str]) -> str:
     if row.person_id is None:
-        return f"{row.subject_key} (domain)" if row.subject_kind == SubjectKind.DOMAIN else row.subject_key
+        return row.subject_key if row.subject_kind == SubjectKind.SHARED else f"{row.subject_key} ({row.subject_kind})"
     return names.get(row.person_id) or f"person {row.person_id}"
 
 

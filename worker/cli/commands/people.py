@@ -158,10 +158,11 @@ def _show(row: PersonRow, detail: JsonObject) -> None:
     held = [(each["address"], each["role"], each["provenance"], each["heldFrom"], each["heldTo"]) for each in ledger]
     say()
     show_table(("address", "as", "by", "from", "to"), held, empty="no addresses")
-    groups = detail["groups"]
-    assert isinstance(groups, list)
     say()
-    say(f"groups: {', '.join(groups) or 'none'}")
+    for lists in ("groups", "rewrites"):
+        belongs_to = detail[lists]
+        assert isinstance(belongs_to, list)
+        say(f"{lists}: {', '.join(belongs_to) or 'none'}")
 
 
 def _value(fact: JsonObject) -> object:

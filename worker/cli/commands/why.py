@@ -14,6 +14,7 @@ from worker.cli.output import moment, say, show_json
 from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import erased_sentence, person_meant
 from worker.deployment import Deployment
+from worker.mail import called
 from worker.policy import load_policy
 from worker.policy.instants import zone_of
 from worker.roster import profile
@@ -94,7 +95,7 @@ def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) 
         else:
             _tell_job(session, each, moment(at, zone))
     say()
-    say(f"Groups: {', '.join(sorted(addresses.memberships(session, row.id))) or 'none'}")
+    say(f"Groups: {', '.join(map(called, sorted(addresses.memberships(session, row.id)))) or 'none'}")
     if row.next_change_at is None:
         say(f"Next: nothing changes by time alone.{_unserved(told)}")
     else:

@@ -1,0 +1,57 @@
+"""Activation: another policy becomes the active one, and what it says of groups and rewrites is carried out.
+
+Members follow from people, who are all evaluated anew under another policy. What changes although nobody joins or
+leaves is found here: what was taken out or renamed, a fallback, a pattern, who may write.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from worker.mail import SharedKey
+from worker.planning.urgency import Urgency
+from worker.policy import GroupSection, Policy, PolicyInvalid, RewriteSection, load_policy
+from worker.store import addresses, jobs
+from worker.store.database import Session
+from worker.store.jobs import shared_subject, subject_of
+from worker.store.policies import activate, active_policy, lock_activation, store_policy
+
+
+def activate_policy(session: Session, body: str, now: datetime) -> Policy:
+    """Keep a policy's text, make it the active one and refresh the jobs of what it changes. Idempotent.
+
+    Raises PolicyInvalid, and changes nothing then.
+    """
+    policy = load_policy(body)
+    store_policy(session, body, policy.hash, now)
+    lock_activation(session)
+    before = active_policy(session)
+    if activate(session, policy.hash, now):
+        for key in sorted({*_changed(before[1] if before else None, policy), *_gone(session, policy)}):
+            jobs.refresh(session, shared_subject(key), urgency=Urgency.CHANGE, now=now)
+    return policy
+
+
+def _changed(before: str | None, after: Policy) -> Iterator[SharedKey]:
+    """Yield of what the policy says something else now, its members apart."""
+    known = _lists(before)
+    for key, section in after.lists.items():
+        former = known.get(key)
+        if former is None and section.fallback is None:
+            continue  # it begins with its first member
+        if former is None or former.model_copy(update={"members": section.members}) != section:
+            yield key
+
+
+def _lists(body: str | None) -> Mapping[SharedKey, GroupSection | RewriteSection]:
+    """Return what a stored policy says of shared addresses and rewrites; nothing where this version refuses it."""
+    try:
+        return load_policy(body).lists if body is not None else {}
+    except PolicyInvalid:
+        return {}
+
+
+def _gone(session: Session, policy: Policy) -> Iterator[SharedKey]:
+    """Yield what the policy names no more and we made, or have a job to make."""
+    ours = {row.address for row in addresses.shared_rows(session) if addresses.is_ours(row)}
+    keys = {subject_of(row).shared_key for row in jobs.outstanding_by_subject(session)}
+    yield from (key for key in {*ours, *keys} if key is not None and key not in policy.lists)
