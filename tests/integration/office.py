@@ -13,14 +13,12 @@ from sqlalchemy import func, select, text, update
 from worker.bell import SilentBell
 from worker.events import EventType
 from worker.execution import Execution, run_next
-from worker.intake import Intake, Receipt, accept, apply_next
+from worker.intake import Intake, Receipt, accept, activate_policy, apply_next
 from worker.migadu import Hooks, MigaduClient, ThreadClients
-from worker.policy import load_policy
 from worker.sandbox import RunningSandbox
 from worker.store.budget import CallBudget, CallLimit
 from worker.store.database import Database
 from worker.store.holds import Hold, list_holds
-from worker.store.policies import activate, store_policy
 from worker.store.states import JobState
 from worker.store.tables import AttemptRow, EventRow, JobRow, PersonRow, StepRow
 
@@ -94,10 +92,8 @@ class Office:
 
     def activate(self, body: str) -> None:
         """Make a policy the active one."""
-        policy = load_policy(body)
         with self.database.write() as session:
-            store_policy(session, body, policy.hash, self.clock.now())
-            activate(session, policy.hash, self.clock.now())
+            activate_policy(session, body, self.clock.now())
 
     def colleague(self, name: str = "second", **more: Any) -> Execution:
         """Return the execution room of another worker process on the same database."""
@@ -224,6 +220,13 @@ class Office:
         return {
             alias["local_part"]: {each.partition("@")[0] for each in alias["destinations"]}
             for alias in self._domain(domain)["aliases"]
+        }
+
+    def rewrites(self) -> dict[str, tuple[str, set[str]]]:
+        """Return the host's rewrites by name: the rule, and the local parts of its destinations."""
+        return {
+            each["name"]: (each["local_part_rule"], {full.partition("@")[0] for full in each["destinations"]})
+            for each in self._domain()["rewrites"]
         }
 
     def identities(self, local_part: str) -> set[str]:

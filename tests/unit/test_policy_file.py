@@ -182,6 +182,7 @@ def test_a_typing_error_in_a_key_is_told_with_its_line_and_a_guess():
             "[[groups]]\naddress = 'a'\nmembers = {x = 1979-05-27}",
             "line 5: groups[0].members.x[0]: must be text, a number, or true or false",
         ),
+        ("[[groups]]\naddress = 'a'\nmembers = {}\ninternal = 1", "line 6: groups[0].internal: must be true or false"),
         (
             "[[leaving.stages]]\nafter = '1d'\ndo = ['block']\n[[leaving.stages]]\nafter = '1h'\ndo = ['leave-groups']",
             "line 7: leaving.stages[1].after: must not be earlier than the stage before it",
@@ -229,17 +230,6 @@ def test_a_mistake_is_told_in_one_sentence_with_line_and_key(text, sentence):
     told = problems(SMALLEST + text)
 
     assert told == [sentence] if sentence else len(told) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "key", "name"),
-    [
-        ("[[rewrites]]\nname = 'support'", 3, "rewrites", "[[rewrites]]"),
-    ],
-)
-def test_what_this_version_cannot_do_is_refused_by_name(text, line, key, name):
-    """What the format knows and this version does not is no typing error."""
-    assert problems(SMALLEST + text) == [f"line {line}: {key}: {name} is not available in this version"]
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines():

@@ -1,6 +1,6 @@
 """What a policy may not say although each of its keys is well formed: the checks that span several keys."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from worker.mail import Address, InvalidAddress, domain_of
 from worker.policy.document import Policy, StageAction
@@ -9,16 +9,6 @@ from worker.policy.parts import parts
 from worker.policy.rewrite_checks import rewrites
 from worker.policy.rules import Rule
 from worker.policy.variables import unknown_variables
-
-_LATER: Mapping[tuple[str, ...], frozenset[str]] = {}
-
-
-def unavailable(document: Mapping[str, object]) -> Iterator[Finding]:
-    """Yield what the format knows and this version cannot do yet, so that it is not mistaken for a typing error."""
-    for path, value in _leaves(document, ()):
-        names = tuple(step for step in path if isinstance(step, str))
-        if isinstance(value, str) and value in _LATER.get(names, ()):
-            yield path, f"'{value}' is not available in this version"
 
 
 def contradictions(policy: Policy) -> Iterator[Finding]:
@@ -34,17 +24,6 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from unknown_variables(policy)
     for path, rule in parts(policy, Rule):
         yield from (((*path, *inner), reason) for inner, reason in rule.contradictions())
-
-
-def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, (*path, name))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, (*path, index))
-    else:
-        yield path, value
 
 
 def _domains(policy: Policy) -> Iterator[Finding]:
