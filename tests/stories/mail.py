@@ -5,7 +5,8 @@ ada.lovelace@example.org = Ada Lovelace
     also ada.king@example.org
     closed
 engineering@example.org -> ada.lovelace@example.org, bob.smith@example.org
-rewrite support (support-*) -> bob.smith@example.org
+board@example.org (internal only) -> ada.lovelace@example.org
+rewrite support (support-*@example.org) -> bob.smith@example.org
 ```
 """
 
@@ -20,7 +21,7 @@ def lines_of(state: Mapping[str, Any]) -> str:
     found: list[str] = []
     for domain in state["domains"]:
         found += ["".join(f"{line}\n" for line in _mailbox(box)) for box in domain["mailboxes"]]
-        found += [f"{each['address']} -> {_listed(each)}\n" for each in domain["aliases"]]
+        found += [f"{each['address']}{_internal(each)} -> {_listed(each)}\n" for each in domain["aliases"]]
         found += [
             f"rewrite {each['name']} ({each['local_part_rule']}@{domain['name']}) -> {_listed(each)}\n"
             for each in domain["rewrites"]
@@ -54,6 +55,10 @@ def _access(box: Mapping[str, Any]) -> Iterator[str]:
         yield f"    without {', '.join(shut)}"
     if box["is_internal"]:
         yield "    internal only"
+
+
+def _internal(alias: Mapping[str, Any]) -> str:
+    return " (internal only)" if alias["is_internal"] else ""
 
 
 def _listed(shared: Mapping[str, Any]) -> str:

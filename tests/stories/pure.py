@@ -11,9 +11,9 @@ from typing import Any
 from tests.stories.mail import lines_of
 from tests.stories.story import Moment, Story, Told
 from worker.events import parse_event
-from worker.mail import Address, Mailbox, domain_of, local_part_of
+from worker.mail import Address, Mailbox, SharedKey, bare, domain_of, is_rewrite, local_part_of
 from worker.planning import Operation, apply_steps, plan_person, plan_shared
-from worker.planning.observed import ObservedPerson, ObservedShared
+from worker.planning.observed import ObservedPerson, ObservedRewrite, ObservedShared
 from worker.policy import (
     Decision,
     DesiredPerson,
@@ -57,7 +57,7 @@ class _Citizen:
     identities: frozenset[Address] = frozenset()
     observed: ObservedPerson = field(default_factory=lambda: ObservedPerson(None))
     blocked_at: datetime | None = None
-    groups: frozenset[Address] = frozenset()
+    groups: frozenset[SharedKey] = frozenset()
 
 
 class Town:
@@ -67,7 +67,7 @@ class Town:
         self.policy = policy
         self.now = datetime.min.replace(tzinfo=UTC)
         self.citizens: dict[str, _Citizen] = {}
-        self.shared: dict[Address, ObservedShared] = {}
+        self.lists: dict[SharedKey, ObservedShared | ObservedRewrite] = {}
         self.given_up: dict[Address, tuple[str, datetime]] = {}
 
     def at(self, moment: Moment) -> list[str]:
@@ -115,15 +115,16 @@ class Town:
             citizen.blocked_at = None
 
     def _serve_groups(self) -> None:
-        for address in sorted({*self.policy.shared, *self.shared}):
+        for key in sorted({*self.policy.lists, *self.lists}):
             members = frozenset(
                 citizen.address
                 for citizen in self.citizens.values()
-                if address in citizen.groups and citizen.address and citizen.observed.mailbox
+                if key in citizen.groups and citizen.address and citizen.observed.mailbox
             )
-            wanted = desired(SharedView(address, members), self.policy, self.now).state
-            observed = self.shared.get(address, ObservedShared(None))
-            self.shared[address] = apply_steps(plan_shared(address, wanted, observed).steps, observed)
+            wanted = desired(SharedView(key, members), self.policy, self.now).state
+            nothing = ObservedRewrite(None) if is_rewrite(key) else ObservedShared(None)
+            observed = self.lists.get(key, nothing)
+            self.lists[key] = apply_steps(plan_shared(bare(key), wanted, observed).steps, observed)
 
     def _hold_address(self, key: str) -> None:
         citizen, view = self.citizens[key], self._view(key)
@@ -171,19 +172,34 @@ class Town:
 
     def _state(self) -> dict[str, Any]:
         boxes = [citizen.observed.mailbox for citizen in self.citizens.values() if citizen.observed.mailbox]
-        aliases = [each.alias for each in self.shared.values() if each.alias]
-        domains = sorted({domain_of(each.address) for each in (*boxes, *aliases)})
+        aliases = [each.alias for each in self.lists.values() if isinstance(each, ObservedShared) and each.alias]
+        rewrites = [each.rewrite for each in self.lists.values() if isinstance(each, ObservedRewrite) and each.rewrite]
+        domains = sorted(
+            {*(domain_of(each.address) for each in (*boxes, *aliases)), *(each.domain for each in rewrites)}
+        )
         return {
             "domains": [
                 {
                     "name": domain,
                     "mailboxes": [_mailbox(each) for each in boxes if domain_of(each.address) == domain],
                     "aliases": [
-                        {"address": each.address, "destinations": each.destinations}
+                        {
+                            "address": each.address,
+                            "destinations": each.destinations,
+                            "is_internal": each.fields.get("is_internal"),
+                        }
                         for each in aliases
                         if domain_of(each.address) == domain
                     ],
-                    "rewrites": [],
+                    "rewrites": [
+                        {
+                            "name": each.name,
+                            "local_part_rule": each.local_part_rule,
+                            "destinations": each.destinations,
+                        }
+                        for each in rewrites
+                        if each.domain == domain
+                    ],
                 }
                 for domain in domains
             ]
