@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 
 from worker.bell import SilentBell
 from worker.execution.context import Execution
-from worker.execution.look import CALLS_OF_A_LOOK, look_at, seen_together
+from worker.execution.look import CALLS_OF_A_LOOK, Seen, look_at, seen_together
+from worker.execution.preview_brakes import Braked, braked_in
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
 from worker.execution.rehearsal import rehearsed
 from worker.intake import Intake, accept, activate_policy, apply_next
 from worker.intake.evaluate import evaluate
 from worker.mail import SharedKey, domain_of, is_rewrite
 from worker.planning.cost import cost_s
+from worker.planning.grouping import Group, grouped
 from worker.policy import Policy, load_policy
 from worker.store import addresses, events, jobs, people
 from worker.store.jobs import SubjectKind, subject_of
@@ -64,6 +66,14 @@ class Preview:
     reads: int
     seconds: float
     """How long the call limit makes these calls take, from a budget that nobody has used yet."""
+    brakes: tuple[Braked, ...] = ()
+    """The brakes that would hold something."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """What would be done, told in few lines."""
+        asked_for = (each for each in self.subjects if each.is_asked_for)
+        return grouped({deed: each.goes_ahead for each in asked_for for deed in each.deeds})
 
 
 def preview(execution: Execution, intake: Intake, question: Question, policy_text: str | None = None) -> Preview:
@@ -73,9 +83,19 @@ def preview(execution: Execution, intake: Intake, question: Question, policy_tex
     """
     if policy_text is None:
         policy_text = _active(execution)
+    return preview_on(execution, intake, question, policy_text, look_for(execution, load_policy(policy_text)))
+
+
+def look_for(execution: Execution, *policies: Policy) -> Seen:
+    """Look at what a preview under these policies plans against. Raises UnknownMailDomain, MigaduError, NoCallNow."""
+    domains = dict.fromkeys(domain for policy in policies for domain in policy.mail_domains)
+    rewrites = any(_may_touch_rewrites(execution, policy) for policy in policies)
+    return seen_together(look_at(execution, domain, rewrites=rewrites) for domain in domains)
+
+
+def preview_on(execution: Execution, intake: Intake, question: Question, policy_text: str, seen: Seen) -> Preview:
+    """Return what would be done under the text of a policy, on a look that was taken before. Raises as ``preview``."""
     policy = load_policy(policy_text)
-    rewrites = _may_touch_rewrites(execution, policy)
-    seen = seen_together(look_at(execution, domain, rewrites=rewrites) for domain in policy.mail_domains)
     with rehearsed(execution.database) as database, database.read() as session:
         quiet = replace(intake, database=database, bell=SilentBell())
         now = execution.clock.now()
@@ -85,10 +105,11 @@ def preview(execution: Execution, intake: Intake, question: Question, policy_tex
             addresses.forget_foreign(session, domain, seen.addresses, now)
             addresses.set_domain_read(session, domain, now)
         addresses.note_foreign(session, seen.addresses, now)
-        scene = Scene(session, quiet, policy, seen, now, known)
+        scene = Scene(session, quiet, policy, seen, now, known, trips=[])
         who, notes = _asked(scene, question)
         subjects = _plans(scene, *who)
-    return _costed(execution, subjects, notes, looks=CALLS_OF_A_LOOK * len(_read_first(subjects, scene)))
+    costed = _costed(execution, subjects, notes, looks=CALLS_OF_A_LOOK * len(_read_first(subjects, scene)))
+    return replace(costed, brakes=braked_in(scene))
 
 
 def _read_first(subjects: list[SubjectPlan], scene: Scene) -> set[str]:
@@ -180,7 +201,12 @@ def _plans(scene: Scene, person_ids: list[int], shared: set[SharedKey]) -> list[
 def _costed(execution: Execution, subjects: list[SubjectPlan], notes: tuple[str, ...], *, looks: int) -> Preview:
     writes = sum(each.plan.cost for each in subjects if each.goes_ahead)
     reads = sum(each.reads for each in subjects) + looks
+    return Preview(tuple(subjects), notes, writes, reads, calls_take_s(execution, writes + reads))
+
+
+def calls_take_s(execution: Execution, calls: int) -> float:
+    """Return how long the call limit makes so many calls take, in seconds, from a budget that nobody has used yet."""
     limit = execution.budget.limit
     # What is kept for revocations is not there for the others.
     per_window = (limit.calls - limit.reserve, limit.window.total_seconds()) if limit else None
-    return Preview(tuple(subjects), notes, writes, reads, cost_s(writes + reads, per_window))
+    return cost_s(calls, per_window)

@@ -3,6 +3,7 @@
 Each plan leaves its effects in the rehearsal, so that the next subject is planned as it would find things.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
 from worker.intake.pinned import barred
 from worker.mail import Address, Mailbox, SharedKey, bare, called, domain_of, is_rewrite
+from worker.planning.grouping import Deed, deeds_of
 from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person
 from worker.planning.plan import Plan
@@ -38,6 +40,7 @@ from worker.policy.handover import both
 from worker.store import addresses, jobs, pauses, people, steps
 from worker.store.addresses import SHARED_ROLES, Provenance
 from worker.store.database import Session
+from worker.store.holds import Trip
 from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.pauses import PauseKind
 from worker.store.states import JobState
@@ -59,6 +62,8 @@ class Scene:
     now: datetime
     known_domains: frozenset[str]
     """The domains that had been read into the ledger before; of others the first job to come reads each."""
+    trips: list[tuple[Trip, int]]
+    """What brakes stopped so far: the trip, and how many of what it counts the stopped plan has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,16 @@ class SubjectPlan:
     next_at: datetime | None = None
     """When something changes by time alone."""
     next_step: str | None = None
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether somebody or something asks for the plan; what only drifted waits until it is reconciled."""
+        return self.stopped != DRIFT
+
+    @property
+    def deeds(self) -> Iterator[Deed]:
+        """What the plan does, in parts that can be counted and compared."""
+        return deeds_of(self.plan.steps, of_list=self.kind is not SubjectKind.PERSON)
 
     @property
     def goes_ahead(self) -> bool:
@@ -235,6 +250,7 @@ def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
     trip = tripped(scene.session, plan, Cause(job.id, source), scene.policy, scene.now)
     if trip is None:
         return None
+    scene.trips.append((trip, len({step.target for step in plan.braked if step.brake is trip.brake})))
     return f"the brake on {trip.brake.value!r} would stop this: {trip.allowed} allowed, {trip.counted} counted already"
 
 
