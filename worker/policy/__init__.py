@@ -3,6 +3,7 @@
 Nothing here knows what is observed at a mail host, what a job is or what time it is.
 """
 
+from worker.policy.advice import Advice, Hint, advice
 from worker.policy.desired import desired
 from worker.policy.desired_person import needs_address, needs_other_domain
 from worker.policy.display import display_name
@@ -21,6 +22,7 @@ from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
 from worker.policy.groups import groups_of
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of, pinned_address
 from worker.policy.offset import Offset
+from worker.policy.roster_advice import RosterLook
 from worker.policy.schema import policy_schema
 from worker.policy.stand_in import NOBODY_STANDS_IN, stand_in, takeover_address
 from worker.policy.state import (
@@ -42,6 +44,7 @@ from worker.policy.view import Manager, PersonView, SharedView
 __all__ = [
     "NOBODY_STANDS_IN",
     "Access",
+    "Advice",
     "BrakeWindow",
     "Change",
     "Credential",
@@ -52,6 +55,7 @@ __all__ = [
     "Erased",
     "Existing",
     "GroupSection",
+    "Hint",
     "Manager",
     "Missing",
     "NoMailbox",
@@ -65,11 +69,13 @@ __all__ = [
     "ReconcileSection",
     "Renaming",
     "RewriteSection",
+    "RosterLook",
     "SharedView",
     "StageAction",
     "UnknownDomain",
     "Untouched",
     "WantedMailbox",
+    "advice",
     "candidates",
     "desired",
     "display_name",

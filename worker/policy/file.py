@@ -15,7 +15,7 @@ from worker.mail import WRITABLE_FIELDS
 from worker.policy.checks import contradictions
 from worker.policy.document import Policy
 from worker.policy.drift_terms import RECONCILED_FIELDS
-from worker.policy.lines import Finding, KeyPath, line_of, lines_of
+from worker.policy.lines import Finding, KeyPath, key_of, line_of, lines_of
 
 _AT_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$", re.DOTALL)
 _REASONS = {
@@ -102,7 +102,7 @@ def _first_of_each(findings: Iterable[Finding]) -> dict[KeyPath, str]:
 def _invalid(findings: Mapping[KeyPath, str], text: str) -> PolicyInvalid:
     lines = lines_of(text)
     problems = (
-        PolicyProblem(line_of(path, lines), _key(path), reason)
+        PolicyProblem(line_of(path, lines), key_of(path), reason)
         for path, reason in findings.items()
         if not _has_inner(path, findings)
     )
@@ -112,10 +112,6 @@ def _invalid(findings: Mapping[KeyPath, str], text: str) -> PolicyInvalid:
 def _has_inner(path: KeyPath, findings: Mapping[KeyPath, str]) -> bool:
     """Tell whether something inside is wrong, too: a list is only "empty" then because its entry was refused."""
     return any(len(other) > len(path) and other[: len(path)] == path for other in findings)
-
-
-def _key(path: KeyPath) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
 def _finding(detail: ErrorDetails) -> Finding:

@@ -34,6 +34,11 @@ def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     return None
 
 
+def key_of(path: KeyPath) -> str:
+    """Return a path as it is shown, such as ``groups[0].address``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
 def _statements(text: str) -> Iterator[tuple[int, str, dict[str, object]]]:
     """Yield each statement (a header, or a key with a value that may run over lines) with its first line."""
     first, statement = 1, ""

@@ -73,6 +73,13 @@ def fits(held: Iterable[Address], facts: Facts, policy: Policy, domain: str | No
     return any(choice.has(local) for choice in _choices(facts, policy) for local in ours)
 
 
+def usable_patterns(facts: Facts, policy: Policy) -> tuple[Pattern, ...]:
+    """Return the policy's patterns that give this name a local part, in order."""
+    language, longest = _language(facts, policy), policy.naming.longest
+    letters = {name: ascii_name(value, language) for name, value in names_of(facts).values().items()}
+    return tuple(pattern for pattern in policy.naming.patterns if _is_usable(pattern, letters, longest))
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """The patterns that give a local part for a person, and the letters they are filled with."""

@@ -108,7 +108,7 @@ class Rule(BaseModel):
 
     def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield where a rule excludes everyone whom it asks for, and why, so that it can match nobody."""
-        if self.not_ is not None and self._implies(self.not_):
+        if self.not_ is not None and self.implies(self.not_):
             yield ("not",), "excludes everyone whom the rest of the rule asks for, so the rule matches nobody"
         for word, rules in (("any", self.any), ("all", self.all)):
             for index, rule in enumerate(rules or ()):
@@ -116,7 +116,7 @@ class Rule(BaseModel):
         if self.not_ is not None:
             yield from ((("not", *path), reason) for path, reason in self.not_.contradictions())
 
-    def _implies(self, other: "Rule") -> bool:
+    def implies(self, other: "Rule") -> bool:
         """Tell whether whoever has the facts that are named here surely matches another rule of facts alone."""
         if other.inner:
             return False

@@ -1,0 +1,80 @@
+"""`policy check`: warnings of a valid file, with the roster where there is a database, and exit code 0."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.shell import PATIENCE_S, Shell, event
+
+POLICY = """
+[organisation]
+domain = "example.org"
+
+[[groups]]
+address = "engineering"
+members = { department = "Enginering" }
+fallback = "nobody"
+"""
+ADA = event(1, "person.joined", "E1", givenName="Ada", department="Engineering", personalEmail="ada@home.example")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A shell beside a policy, and nothing else."""
+    (tmp_path / "policy.toml").write_text(POLICY)
+    account = {"MAILROSTER_MIGADU_USER": "admin@example.org", "MAILROSTER_MIGADU_KEY": "sandbox-key"}
+    return Shell(tmp_path, account)
+
+
+@pytest.fixture
+def _database(tmp_path: Path, _sqlite_template: Path) -> None:
+    shutil.copy(_sqlite_template, tmp_path / "mailroster.db")
+
+
+def test_without_a_database_the_file_alone_is_checked(shell: Shell) -> None:
+    """A valid file is valid, and what was not looked at is said."""
+    ran = shell.run("policy", "check")
+
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("policy.toml is valid: example.org, policy ")
+    assert "The roster was not looked at: there is no database mailroster.db yet" in ran.out
+    assert not (shell.directory / "mailroster.db").exists()
+
+
+@pytest.mark.usefixtures("_database")
+def test_with_people_their_facts_are_looked_at(shell: Shell) -> None:
+    """A rule that matches nobody and a fallback that nobody has are told with file, line, key and mend."""
+    assert "nobody is on it yet" in shell.run("policy", "check").out
+    assert shell.run("submit", "-", stdin=json.dumps(ADA)).code == 0
+    with shell.staying("up", "--sandbox", "--sandbox-port", "0", until="listening"):
+        deadline = time.monotonic() + PATIENCE_S
+        while "ada@example.org" not in shell.run("people", "list").out:
+            assert time.monotonic() < deadline, "the event was not applied"
+
+    ran, document = shell.run("policy", "check"), shell.run("policy", "check", "policy.toml", "--json").document
+
+    assert ran.code == 0, ran.err
+    assert (
+        "policy.toml: line 7: groups[0].members: matches nobody of 1 people; department 'Enginering' is nobody's: did "
+        "you mean 'Engineering'?" in ran.out
+    )
+    assert "policy.toml: line 8: groups[0].fallback: nobody has the address nobody@example.org; make a" in ran.out
+    assert document["valid"]
+    assert document["roster"]["people"] == 1
+    assert [(each["file"], each["line"], each["key"]) for each in document["warnings"]] == [
+        ("policy.toml", 7, "groups[0].members"),
+        ("policy.toml", 8, "groups[0].fallback"),
+    ]
+
+
+def test_a_fault_is_told_as_before(shell: Shell) -> None:
+    """A file that cannot be used exits with 1, and nothing is said of the roster."""
+    shell.write("policy.toml", POLICY.replace("domain =", "domian ="))
+
+    ran = shell.run("policy", "check", "--json")
+
+    assert ran.code == 1
+    assert ran.document["valid"] is False
