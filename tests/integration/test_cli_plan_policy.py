@@ -2,14 +2,18 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.integration.shell import PATIENCE_S, Shell, event, lines
+from tests.integration.shell import Shell, event
+from worker.bell import SilentBell
+from worker.clock import clock_from
+from worker.intake import Intake, accept, admit, apply_next
 from worker.sandbox import RunningSandbox
+from worker.store.database import Database
 
 POLICY = """
 [organisation]
@@ -32,30 +36,29 @@ OTHER = POLICY.replace("may_access_pop3 = true", "may_access_pop3 = false") + (
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[RunningSandbox]:
-    """A stand-in mail host."""
+    """A stand-in mail host, where nobody makes anything."""
     with RunningSandbox() as running:
         yield running
 
 
 @pytest.fixture
-def shell(tmp_path: Path, _sqlite_template: Path, host: RunningSandbox) -> Shell:
-    """A shell beside a deployment in which forty people are about to have mailboxes, under the policy in force."""
-    shutil.copy(_sqlite_template, tmp_path / "mailroster.db")
+def intake(tmp_path: Path, _sqlite_template: Path) -> Iterator[Intake]:
+    """The intake of a deployment whose policy is in force, as after a worker started once."""
+    with closing(Database(f"sqlite:///{shutil.copy(_sqlite_template, tmp_path / 'mailroster.db')}")) as database:
+        opened = Intake(database, clock_from(None), SilentBell(), {}, {"import"})
+        admit(opened, POLICY)
+        yield opened
+
+
+@pytest.fixture
+def shell(tmp_path: Path, intake: Intake, host: RunningSandbox) -> Shell:
+    """A shell beside that deployment, to which forty joiners were told."""
     (tmp_path / "policy.toml").write_text(POLICY)
     account = {"MAILROSTER_MIGADU_USER": "admin@example.org", "MAILROSTER_MIGADU_KEY": "sandbox-key"}
-    shell = Shell(tmp_path, account | {"MAILROSTER_MIGADU_URL": host.api_url, "MAILROSTER_LISTEN": "127.0.0.1:0"})
     joins = [event(n, "person.joined", f"E{n}", givenName=f"Ada{n}", department="Engineering") for n in range(1, 41)]
-    assert shell.run("submit", "-", stdin=lines(*joins)).code == 0
-    with shell.staying("up", until="listening"):
-        pass
+    accept(intake, "import", joins)
     (tmp_path / "other.toml").write_text(OTHER)
-    return shell
-
-
-def _wait_until_everybody_is_known(shell: Shell) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while "E40" not in shell.run("why", "E40").out:
-        assert time.monotonic() < deadline, "the events were not applied"
+    return Shell(tmp_path, account | {"MAILROSTER_MIGADU_URL": host.api_url})
 
 
 def test_many_are_grouped_and_listed_on_demand(shell: Shell) -> None:
@@ -94,12 +97,12 @@ def test_the_comparison_is_in_the_document_too(shell: Shell) -> None:
     assert same["change"] is None
 
 
-def test_a_person_and_an_event_can_be_asked_for(shell: Shell) -> None:
+def test_a_person_and_an_event_can_be_asked_for(shell: Shell, intake: Intake) -> None:
     """The question of the policy may be about one person, or about an event that has not happened yet."""
     (shell.directory / "ben.json").write_text(json.dumps(event(99, "person.joined", "E99", givenName="Ben")))
 
-    with shell.staying("up", until="listening"):
-        _wait_until_everybody_is_known(shell)
+    while apply_next(intake):
+        pass
 
     person = shell.run("plan", "--person", "E1", "--policy", "other.toml", "--json").document
     joiner = shell.run("plan", "--event", "ben.json", "--policy", "other.toml")

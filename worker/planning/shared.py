@@ -7,7 +7,7 @@ from worker.mail import Address, Alias, FieldValue, Rewrite, domain_of
 from worker.mail.fields import took
 from worker.planning.observed import ObservedRewrite, ObservedShared
 from worker.planning.plan import Plan
-from worker.planning.step import Operation, Step
+from worker.planning.step import Brake, Operation, Step
 from worker.policy.state import DesiredShared
 
 
@@ -45,7 +45,7 @@ def plan_shared(target: Address, desired: DesiredShared, observed: ObservedShare
         return Plan(note=f"{target} is not ours: it was neither made nor adopted here, so nothing is changed")
     if not desired.destinations:
         found = {name: shown.writable[name] for name in kind.fields if shown.writable.get(name) is not None}
-        return Plan((Step(kind.delete, target, found, after={}),), left_out_note(target, desired))
+        return Plan((Step(kind.delete, target, found, after={}, brake=Brake.LISTS),), left_out_note(target, desired))
     return Plan(_update(kind, target, desired, shown), left_out_note(target, desired))
 
 

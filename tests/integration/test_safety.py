@@ -1,0 +1,214 @@
+"""Safety: rosters that come empty, cut off, renamed or all gone delete nothing, and say what they would have done."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from tests.integration.office import DAY, Office
+from worker.bell import SilentBell
+from worker.execution import sweep_once, verbs
+from worker.intake import admit
+from worker.sandbox import RunningSandbox
+from worker.store.database import Database
+from worker.store.holds import Hold, HoldState, find_hold, list_holds
+
+TEAMS = ("red", "green", "blue", "white", "black")
+POLICY = '[organisation]\ndomain = "example.org"\n' + "".join(
+    f'\n[[groups]]\naddress = "{team}"\nmembers = {{ department = "{team}" }}\n' for team in TEAMS
+)
+WITH_FALLBACK = re.sub(r"(members = .*)", r'\1\nfallback = "ada.a"', POLICY)
+NAMES = tuple(f"Ada {letter}" for letter in "ABCDEFGHIJKLMNO")
+LET_THROUGH = 5
+"""How many blocks the default brake lets through, for fifteen people."""
+
+
+@pytest.fixture
+def office(database: Database, sandbox: RunningSandbox) -> Iterator[Office]:
+    """Fifteen people in five departments, each with its list, under the default brakes."""
+    with closing(Office(database, sandbox, policy=None)) as opened:
+        admit(opened.intake, POLICY)
+        for number, name in enumerate(NAMES, 1):
+            opened.join(f"E{number}", name, department=TEAMS[number % 5])
+        opened.drain()
+        assert (len(opened.mailboxes()), len(opened.aliases())) == (15, 5)
+        yield opened
+
+
+def _rename_departments(office: Office, to: str) -> None:
+    for number in range(1, len(NAMES) + 1):
+        office.tell("updated", f"E{number}", department=to.format(TEAMS[number % 5]))
+    office.drain()
+
+
+def _everybody_leaves(office: Office) -> None:
+    for number in range(1, len(NAMES) + 1):
+        office.tell("left", f"E{number}")
+    office.drain()
+
+
+def _shut(office: Office) -> int:
+    return sum(not box["may_send"] for box in office.mailboxes().values())
+
+
+def _reasons(office: Office) -> set[str]:
+    return {str(reason) for _, state, reason in office.outstanding() if state == "held"}
+
+
+def _decided(office: Office, hold: Hold) -> HoldState:
+    with office.database.read() as session:
+        found = find_hold(session, hold.id)
+    assert found is not None
+    return found.state
+
+
+def _hold(office: Office, brake: str) -> Hold:
+    with office.database.read() as session:
+        (hold,) = (hold for hold in list_holds(session) if hold.brake == brake)
+    return hold
+
+
+def _approve(office: Office, brake: str) -> None:
+    hold = _hold(office, brake)
+    verbs.approve_hold(office.database, office.clock, SilentBell(), hold.id, "test", plan=hold.hash)
+    office.drain()
+
+
+def test_an_empty_roster_deletes_nothing(office: Office) -> None:
+    """No events after a full roster are no departures, however long it stays so."""
+    before = office.mail_state()
+
+    office.drain()
+    office.move(400 * DAY)
+    sweep_once(office.execution, 1)
+    office.drain()
+
+    assert office.mail_state() == before
+
+
+def test_a_roster_that_was_cut_off_deletes_nothing(office: Office) -> None:
+    """Whoever a later delivery does not name any more stays as they are: absence is never a departure."""
+    before = office.mail_state()
+
+    for number in (1, 2):
+        office.join(f"E{number}", NAMES[number - 1], department=TEAMS[number % 5])
+    office.drain()
+    office.move(400 * DAY)
+    office.drain()
+
+    assert office.mail_state() == before
+
+
+def test_departments_that_are_all_renamed_make_no_avalanche(office: Office) -> None:
+    """A few lists that lost everybody go; the others keep their members until somebody approves."""
+    _rename_departments(office, "team {}")
+
+    hold = office.hold()
+    assert (hold.brake, hold.counted, hold.allowed, hold.population) == ("lists", 1, 1, 4)
+    assert len(hold.job_ids) == len(office.aliases()) == 4
+    assert all(len(members) == 3 for members in office.aliases().values())
+    assert (len(office.mailboxes()), _shut(office)) == (15, 0)
+    assert _reasons(office) == {
+        f"the brake on 'lists' stops this: 1 within 24h already, 1 allowed for 4 lists (hold {hold.id})"
+    }
+
+
+def test_departments_that_get_their_names_back_bring_the_lists_back(office: Office) -> None:
+    """What was held lapses and what had gone is made again, with the members of before."""
+    before = office.aliases()
+    _rename_departments(office, "team {}")
+    hold = office.hold()
+
+    _rename_departments(office, "{}")
+    sweep_once(office.execution, 1)
+
+    assert office.aliases() == before
+    assert office.outstanding() == []
+    assert _decided(office, hold) is HoldState.LAPSED
+
+
+def test_an_approved_renaming_lets_the_lists_go(office: Office) -> None:
+    """With the hash that was seen, the lists that are left go, too."""
+    _rename_departments(office, "team {}")
+
+    _approve(office, "lists")
+
+    assert office.aliases() == {}
+    assert len(office.mailboxes()) == 15
+
+
+def test_lists_with_a_fallback_need_no_brake(office: Office) -> None:
+    """Mail to a list that lost everybody goes to its fallback: nothing is deleted and nothing is held."""
+    office.activate(WITH_FALLBACK)
+    office.drain()
+
+    _rename_departments(office, "team {}")
+
+    assert office.aliases() == {team: {"ada.a"} for team in TEAMS}
+    assert office.outstanding() == []
+
+
+def test_a_source_that_lets_everyone_leave_is_stopped(office: Office) -> None:
+    """Beyond what the brake lets through nobody is blocked and nothing deleted; the message tells what it saw."""
+    _everybody_leaves(office)
+
+    hold = _hold(office, "block")
+    assert (hold.brake, hold.source, hold.counted, hold.allowed, hold.population) == ("block", "hr", 5, 5, 15)
+    assert _shut(office) == LET_THROUGH
+    assert len(hold.job_ids) == 15 - LET_THROUGH
+    assert (
+        f"the brake on 'block' stops this: 5 within 24h already, 5 allowed for 15 mailboxes (hold {hold.id})"
+        in _reasons(office)
+    )
+    assert len(office.mailboxes()) == 15
+    assert len(_hold(office, "lists").job_ids) == len(office.aliases()) == 4
+
+
+def test_the_window_outlives_restarts_and_workers_at_once(office: Office) -> None:
+    """Four workers, the same database, a restart: no more is let through, and it stays one hold."""
+    for number in range(1, len(NAMES) + 1):
+        office.tell("left", f"E{number}")
+    office.apply_all()
+    workers = [office.colleague(f"worker {number}") for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(office.run_all, workers))
+    office.execution = office.colleague("after the restart")
+    admit(office.intake, POLICY)
+    sweep_once(office.execution, 4)
+    office.drain()
+
+    assert _shut(office) == LET_THROUGH
+    with office.database.read() as session:
+        assert [hold.brake for hold in list_holds(session, None) if hold.brake == "block"] == ["block"]
+
+
+def test_a_rejected_leave_of_everyone_leaves_them_in(office: Office) -> None:
+    """A rejection dismisses the jobs; those who were blocked come back when the source takes its word back."""
+    _everybody_leaves(office)
+    verbs.reject_hold(office.database, office.clock, SilentBell(), _hold(office, "block").id, "test")
+    office.drain()
+    assert _shut(office) == LET_THROUGH
+
+    office.move(DAY / 24)
+    for number in range(1, len(NAMES) + 1):
+        office.tell("leaving_cancelled", f"E{number}")
+    office.drain()
+
+    assert _shut(office) == 0
+    assert set(office.aliases()) == set(TEAMS)
+    assert office.outstanding() == []
+
+
+def test_an_approved_leave_of_everyone_still_meets_the_brake_on_deletion(office: Office) -> None:
+    """A month after an approval the deletions are another question, asked by another brake."""
+    _everybody_leaves(office)
+    _approve(office, "block")
+    assert _shut(office) == 15
+
+    office.move(31 * DAY)
+    office.drain()
+
+    assert len(office.mailboxes()) == 15 - 3
+    assert len(_hold(office, "delete").job_ids) == 15 - 3
