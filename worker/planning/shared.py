@@ -36,7 +36,8 @@ def plan_shared(target: Address, desired: DesiredShared, observed: ObservedShare
     """Return the one step, or none, that takes a shared address or a rewrite (NAME@DOMAIN) from observed to desired.
 
     Deterministic; an update writes only what differs. What has no destinations is deleted, because the host refuses an
-    empty list. What is not ours gives an empty plan with a note. No step has a brake: mail can be handed over again.
+    empty list. What is not ours gives an empty plan with a note. A deletion has a brake: mail to a list that is gone is
+    refused to its sender, and nothing brings that back. Other steps have none: somebody of ours gets the mail.
     """
     kind, shown = _of(observed)
     if shown is None:
