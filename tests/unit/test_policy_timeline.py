@@ -103,6 +103,25 @@ def test_stages_at_one_instant_are_told_in_their_order() -> None:
     assert [change.irreversible for change in changes] == [False, True]
 
 
+def test_last_stages_are_told_and_final() -> None:
+    """Giving addresses up, and the erasure after it, are changes of their own that nobody can undo."""
+    stages = "".join(
+        f'[[leaving.stages]]\nafter = "{after}"\ndo = ["{do}"]\n'
+        for after, do in (("0d", "block"), ("30d", "delete-mailbox"), ("60d", "release-address"), ("90d", "purge"))
+    )
+    leaver = view(employment(LEFT, left_at=utc("2026-04-01")), {}, received=frozenset({ADDRESS}))
+
+    changes = timeline(leaver, policy(stages, timezone="UTC"), NOW)
+
+    assert _steps(changes) == [
+        (utc("2026-04-01"), "block"),
+        (utc("2026-05-01"), "delete-mailbox"),
+        (utc("2026-05-31"), "release-address"),
+        (utc("2026-06-30"), "purge"),
+    ]
+    assert [change.irreversible for change in changes] == [False, True, True, True]
+
+
 def test_nothing_comes_for_who_stays() -> None:
     """Who works here, and who is suspended, has no schedule."""
     assert timeline(view(), policy(), NOW) == ()

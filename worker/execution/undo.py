@@ -56,7 +56,8 @@ def undo(intake: Intake, job_id: int, actor: str) -> Undone:
         if seen is None:
             raise NoSuchJob(f"there is no job {job_id}")
         person_id = _whose(session, seen)
-        people.lock(session, person_id)  # before the job's row, as everywhere
+        if people.lock(session, person_id).erased_at is not None:  # before the job's row, as everywhere
+            raise NotAllowedNow(f"person {person_id} was erased: there is nothing left to undo")
         job = jobs.get(session, job_id, lock=True)
         assert job is not None, "no job is ever deleted"
         undone = _undo(session, intake, job, person_id, now)

@@ -12,7 +12,7 @@ from worker.mail import Address
 from worker.policy.desired_person import desired_person
 from worker.policy.document import Policy
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates
-from worker.policy.state import Access, Decision, DesiredPerson, Missing, NoMailbox, PersonState, WantedMailbox
+from worker.policy.state import Access, Decision, DesiredPerson, Erased, Missing, NoMailbox, PersonState, WantedMailbox
 from worker.policy.stepping import step_between
 from worker.policy.view import PersonView
 
@@ -63,7 +63,9 @@ def irreversible_at(view: PersonView, policy: Policy, now: datetime) -> datetime
 
 
 def is_irreversible(before: PersonState, after: PersonState) -> bool:
-    """Tell whether what lies between two states cannot be given back: mail, what others read of it, or an address."""
+    """Tell whether what lies between two states cannot be given back: mail, an address, or what is known."""
+    if isinstance(after, Erased):
+        return not isinstance(before, Erased)
     if not isinstance(after, NoMailbox):
         return False
     if not isinstance(before, NoMailbox):

@@ -67,7 +67,7 @@ def _undone(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
 
 
 def _last_taking(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
-    """Return of each person the last job that took something for good."""
+    """Return of each person the last job that took something for good; of who was erased, the last there is."""
     rows = session.execute(
         select(JobRow.person_id, func.max(JobRow.id))
         .join(StepRow, StepRow.job_id == JobRow.id)
@@ -78,7 +78,13 @@ def _last_taking(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
         )
         .group_by(JobRow.person_id),
     )
-    return {person_id: job_id for person_id, job_id in rows if person_id is not None}
+    erased = session.execute(
+        select(JobRow.person_id, func.max(JobRow.id))
+        .join(PersonRow, PersonRow.id == JobRow.person_id)
+        .where(JobRow.person_id.in_(person_ids), PersonRow.erased_at.is_not(None))
+        .group_by(JobRow.person_id),
+    )
+    return {person_id: job_id for person_id, job_id in (*rows, *erased) if person_id is not None}
 
 
 def _ends(session: Session, person_ids: Sequence[int]) -> dict[int, datetime | None]:
