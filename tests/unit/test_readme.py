@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from worker.cli.application import application
 from worker.events import EVENT_TYPES, parse_event
+from worker.policy import Policy, StageAction, load_policy
 from worker.sandbox.control import ACTIONS
 from worker.sandbox.fault_lists import OPTIONS
 from worker.settings import documented_settings
@@ -20,6 +21,7 @@ from worker.store.states import EventState, JobState, StepState
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SANDBOX = README.partition("## Sandbox\n")[2].partition("\n## ")[0]
+POLICY = README.partition("### Policy\n")[2].partition("\n### ")[0]
 STATES = README.partition("## States")[2].partition("```")[2].partition("```")[0]
 
 
@@ -53,6 +55,22 @@ def test_setting_is_documented_with_its_default(setting: object) -> None:
 def test_state_is_in_the_diagram(state: str) -> None:
     """The diagram of states names every state there is."""
     assert re.search(rf"\b{state}\b", STATES)
+
+
+def test_policy_of_the_chapter_grows_from_a_few_lines_to_the_full_one() -> None:
+    """Each example is a policy together with those before it, and the last has every section and every stage."""
+    examples = re.findall(r"```toml\n(.*?)```", POLICY, re.DOTALL)
+    policies = [load_policy("\n".join(examples[: number + 1])) for number in range(len(examples))]
+
+    assert len(policies) > 1
+    assert {*Policy.model_fields} == policies[-1].model_fields_set
+    assert {action for stage in policies[-1].leaving.stages for action in stage.do} == {*StageAction}
+
+
+@pytest.mark.parametrize("action", StageAction)
+def test_stage_of_leaving_is_documented(action: str) -> None:
+    """Every action of a stage is told with what it does."""
+    assert f"| `{action}` |" in POLICY or f"`{action}`" in README.partition("### Erasing people")[2]
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
