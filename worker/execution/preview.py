@@ -12,6 +12,7 @@ from worker.execution.context import Execution
 from worker.execution.look import CALLS_OF_A_LOOK, Seen, look_at, seen_together
 from worker.execution.preview_brakes import Braked, braked_in
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
+from worker.execution.quiet import not_quiet
 from worker.execution.rehearsal import rehearsed
 from worker.intake import Intake, accept, activate_policy, apply_next
 from worker.intake.evaluate import evaluate
@@ -156,8 +157,8 @@ def _everybody(scene: Scene) -> _Who:
     everybody: list[int] = []
     while page := people.page(scene.session, after=everybody[-1] if everybody else 0, limit=_PAGE):
         everybody += [row.id for row in page]
-    for person_id in everybody:
-        evaluate(scene.session, scene.intake, person_id, None)
+        for person_id in not_quiet(scene.session, scene.intake, scene.policy, page):
+            evaluate(scene.session, scene.intake, person_id, None)
     return everybody, _outstanding(scene)
 
 

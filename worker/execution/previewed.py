@@ -127,7 +127,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     return SubjectPlan(
         kind=SubjectKind.PERSON,
         key=str(person_id),
-        name=people.lock(scene.session, person_id).name,
+        name=people.names(scene.session, [person_id])[person_id],
         address=view.address,
         plan=plan,
         stopped=stopped,

@@ -325,6 +325,17 @@ def memberships(session: Session, person_id: int) -> frozenset[SharedKey]:
     return frozenset(session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id)))
 
 
+def memberships_of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, frozenset[SharedKey]]:
+    """Return the keys of what each of these people belongs to, as last evaluated, in one query."""
+    found: dict[int, set[SharedKey]] = {each: set() for each in person_ids}
+    rows = session.execute(
+        select(MembershipRow.person_id, MembershipRow.address).where(MembershipRow.person_id.in_(person_ids)),
+    )
+    for person_id, shared in rows:
+        found[person_id].add(shared)
+    return {person_id: frozenset(shared) for person_id, shared in found.items()}
+
+
 def set_memberships(
     session: Session, person_id: int, wanted: frozenset[SharedKey], now: datetime
 ) -> frozenset[SharedKey]:

@@ -277,6 +277,14 @@ def of_person_and_event(session: Session, person_id: int, event_id: int) -> JobR
     return session.scalar(mine.order_by(JobRow.id.desc()).limit(1))
 
 
+def people_with_outstanding(session: Session, person_ids: Sequence[int]) -> frozenset[int]:
+    """Return which of these people have an outstanding job, in one query."""
+    rows = session.scalars(
+        select(JobRow.person_id).where(JobRow.person_id.in_(person_ids), JobRow.finished_at.is_(None)),
+    )
+    return frozenset(person_id for person_id in rows if person_id is not None)
+
+
 def outstanding(session: Session, subject: Subject) -> JobRow | None:
     """Return a subject's outstanding job."""
     return session.scalar(_outstanding(subject))
