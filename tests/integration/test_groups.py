@@ -304,3 +304,27 @@ def test_members_that_change_while_a_list_is_written_are_written_after_it(office
     assert office.aliases() == {"team": {"grace.hopper", "alan.turing"}}
     assert office.rewrites() == {"team": ("team-*", {"grace.hopper", "alan.turing"})}
     assert all(job.state is JobState.DONE for job in office.jobs())
+
+
+ELSEWHERE = '[[domains]]\nname = "example.fr"\npeople = { country = "FR" }\n'
+
+
+def test_members_of_another_domain_are_left_out_and_counted(office: Office) -> None:
+    """The rest is written and the job says how many; where nobody is left it is held until the next change."""
+    office.seed_domains("example.org", "example.fr")
+    office.activate(HOUSE + ELSEWHERE + TEAM)
+    office.join("E1", "Ada Lovelace", department="Team", country="FR")
+    office.drain()
+    ((kind, state, reason),) = office.outstanding()
+    assert (kind, state) == ("shared", "held")
+    assert reason is not None
+    assert reason.startswith("nobody gets its mail, and it has no fallback: 1 member is left out")
+    assert office.aliases() == {}
+
+    office.join("E2", "Grace Hopper", department="Team")
+    office.drain()
+
+    assert office.aliases() == {"team": {"grace.hopper"}}
+    assert office.outstanding() == []
+    said = "1 member is left out: the mail host hands mail of example.org only to mailboxes of example.org"
+    assert office.job_on("team").reason == said

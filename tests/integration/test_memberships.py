@@ -1,10 +1,10 @@
 """Memberships, by generated rosters: they mark exactly the lists that change, and the host ends as the rules say."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.office import Office
+from tests.servers import fresh_database
 from worker.mail import SharedKey, rewrite_key
 from worker.policy import load_policy
 from worker.sandbox import RunningSandbox
@@ -19,7 +20,14 @@ from worker.store import addresses
 from worker.store.database import Database
 from worker.store.jobs import subject_of
 
-HEAD = '[organisation]\ndomain = "example.org"\ntimezone = "UTC"\n'
+HEAD = """
+[organisation]
+domain = "example.org"
+timezone = "UTC"
+[brakes]
+block = { floor = 100, share = 1, per = "1h" }
+lists = { floor = 100, share = 1, per = "1h" }
+"""
 FACTS = {"department": ("Eng", "Engineering", "Sales"), "location": ("Berlin", "Bern", "Rome"), "level": ("1", "2")}
 NAMES = ("ada", "bob", "cleo", "dora")
 LISTS = ("alpha", "beta", "gamma")
@@ -67,14 +75,8 @@ def _examples(number: int) -> settings:
     return settings(max_examples=number, deadline=None, suppress_health_check=slow)
 
 
-_databases = count(1)
+_numbers = count(1)
 _SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(params=["sqlite"])
-def engine(request: pytest.FixtureRequest) -> str:
-    """SQLite, of which a new database for each example takes a moment; what differs by engine has tests of its own."""
-    return request.param
 
 
 class Town:
@@ -124,15 +126,23 @@ def _town(office: Office, policy: str, people: Mapping[str, Mapping[str, Any]]) 
 
 @pytest.fixture
 def offices(
-    sandbox: RunningSandbox, _sqlite_template: Path, tmp_path: Path
+    engine: str, sandbox: RunningSandbox, request: pytest.FixtureRequest
 ) -> Callable[[], AbstractContextManager[Office]]:
-    """Make an office on a database of its own."""
+    """Make an office on a database of its own, for each example a new one."""
+    template = request.getfixturevalue(f"_{engine}_template")
+
+    @contextmanager
+    def url() -> Iterator[str]:
+        if engine == "postgresql":
+            with fresh_database(request.getfixturevalue("postgres_url"), template=template) as made:
+                yield made
+            return
+        path = request.getfixturevalue("tmp_path") / f"{next(_numbers)}.db"
+        yield f"sqlite:///{shutil.copy(template, path)}"
 
     @contextmanager
     def made() -> Iterator[Office]:
-        path = tmp_path / f"{next(_databases)}.db"
-        path.write_bytes(_sqlite_template.read_bytes())
-        with closing(Database(f"sqlite:///{path}")) as database, closing(Office(database, sandbox, policy=None)) as one:
+        with url() as at, closing(Database(at)) as database, closing(Office(database, sandbox, policy=None)) as one:
             yield one
 
     return made

@@ -48,6 +48,26 @@ def reading_calls(office: Office) -> list[tuple[str, str]]:
     return office.calls()[before:]
 
 
+def test_rewrites_are_compared_like_lists(office: Office) -> None:
+    """What another hand changed of ours is told and repaired; what is not ours is shown and never touched."""
+    rewrite = '[[rewrites]]\nname = "support"\nlocal_part_rule = "support-*"\nmembers = { department = "Support" }\n'
+    office.activate(POLICY + rewrite)
+    office.employ("Ada Lovelace", department="Support")
+    reading_calls(office)
+    assert found(office) == []
+
+    office.host("POST", "rewrites", name="theirs", local_part_rule="x-*", destinations="boss@example.org")
+    office.host("PUT", "rewrites/support", local_part_rule="y-*")
+    look(office, repair=True)
+    assert [(row.noun, *told) for row, told in zip(rows(office), found(office), strict=True)] == [
+        ("rewrite", "foreign-hand", "support", "local_part_rule"),
+        ("rewrite", "unmanaged", "theirs", None),
+    ]
+
+    office.drain()
+    assert office.rewrites() == {"support": ("support-*", {"ada.lovelace"}), "theirs": ("x-*", {"boss"})}
+
+
 def test_nothing_has_drifted_and_only_lists_are_read(office: Office) -> None:
     """Where the host is as it should be nothing is found, by the lists alone, and a second look writes nothing new."""
     staff(office)

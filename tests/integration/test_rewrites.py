@@ -6,8 +6,10 @@ from tests.integration.office import MONDAY, Office
 from tests.integration.test_lanes import Killed, _die, _interrupt
 from worker.execution import sweep_once
 from worker.execution.preview import OfEverybody, OfPerson, preview
+from worker.store import people
 from worker.store.states import JobState
 from worker.store.tables import AddressRow
+from worker.web.objects import person_detail
 
 HOUSE = """
 [organisation]
@@ -246,3 +248,13 @@ def test_a_preview_shows_the_calls_on_rewrites(office: Office) -> None:
     assert [dict(step.after) for each in changed for step in each.plan.steps] == [{"local_part_rule": "help-*"}]
     assert [job.state for job in office.jobs() if job.finished_at is None] == []
     assert all(job.state is JobState.DONE for job in office.jobs())
+
+
+def test_a_person_is_shown_with_groups_and_rewrites_apart(office: Office) -> None:
+    """What people and programs read of a membership is a name, and not the key that we keep."""
+    office.activate(HOUSE + '[[groups]]\naddress = "support"\nmembers = {}\n' + SUPPORT)
+    office.employ("Ada Lovelace", department="Support")
+    with office.database.read() as session:
+        shown = person_detail(session, people.get(session, 1), office.execution.precedence, personal=False)
+
+    assert (shown["groups"], shown["rewrites"]) == (["support@example.org"], ["support@example.org"])
