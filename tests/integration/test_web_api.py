@@ -158,7 +158,7 @@ def test_a_person_is_shown_with_facts_addresses_and_story(office: Office, ada: s
     assert [next(iter(set(one) - {"at"})) for one in shown["timeline"]] == ["event", "job"]
     assert shown["job"]["id"] == "1"
     assert get(office, "/people")["people"] == [
-        {key: shown[key] for key in ("id", "name", "phase", "address", "nextChangeAt", "nextStep")}
+        {key: shown[key] for key in ("id", "name", "phase", "address", "nextChangeAt", "nextStep", "erasedAt")}
     ]
 
 
