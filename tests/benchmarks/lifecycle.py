@@ -1,7 +1,8 @@
 """What 100,000 people cost the pure rooms: from their records to what each should have, and to the plan for it.
 
 Each size runs in a process of its own, so that its memory is its own. The floor is reading the same people's events as
-JSON, which no deployment can do without; growth compares the time per person at the largest and the smallest size. Seconds are the processor's, whatever else runs.
+JSON, which no deployment can do without; growth compares the time per person at the largest and the smallest size.
+Seconds are the processor's, whatever else runs.
 """
 
 import json
