@@ -10,10 +10,11 @@ rewrite support (support-*@example.org) -> bob.smith@example.org
 ```
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _DOORS = {"may_send": "send", "may_access_imap": "IMAP", "may_access_pop3": "POP3"}
+_NO_LOGIN = "none"
 
 
 def lines_of(state: Mapping[str, Any]) -> str:
@@ -29,10 +30,30 @@ def lines_of(state: Mapping[str, Any]) -> str:
     return "".join(sorted(found))
 
 
+def seed_of(lines: str, domains: Sequence[str]) -> dict[str, Any]:
+    """Return what a sandbox is seeded with so that it holds these domains, and the mailboxes and aliases of lines."""
+    seeded: dict[str, dict[str, Any]] = {name: {"name": name, "mailboxes": [], "aliases": []} for name in domains}
+    box: dict[str, Any] = {}
+    for line in lines.strip("\n").splitlines():
+        if line.startswith("    also "):
+            local, _, _ = line.removeprefix("    also ").partition("@")
+            box["identities"].append({"local_part": local, "name": box["name"]})
+        elif " = " in line:
+            full, _, name = line.partition(" = ")
+            local, _, domain = full.partition("@")
+            box = {"local_part": local, "name": name, "identities": []}
+            seeded[domain]["mailboxes"].append(box)
+        else:
+            full, _, listed = line.partition(" -> ")
+            local, _, domain = full.partition("@")
+            seeded[domain]["aliases"].append({"local_part": local, "destinations": listed.split(", ")})
+    return {"domains": list(seeded.values())}
+
+
 def _mailbox(box: Mapping[str, Any]) -> Iterator[str]:
     yield f"{box['address']} = {box['name']}"
     for identity in sorted(box["identities"], key=lambda each: str(each["address"])):
-        yield f"    also {identity['address']}{_as_named(identity, box)}"
+        yield f"    also {identity['address']}{_as_named(identity, box)}{_login(identity)}"
     yield from _access(box)
     for forwarding in sorted(box["forwardings"], key=lambda each: str(each["address"])):
         waits = "" if forwarding["confirmed_at"] else ", once confirmed"
@@ -45,6 +66,12 @@ def _mailbox(box: Mapping[str, Any]) -> Iterator[str]:
 
 def _as_named(identity: Mapping[str, Any], box: Mapping[str, Any]) -> str:
     return "" if identity["name"] == box["name"] else f" as {identity['name']}"
+
+
+def _login(identity: Mapping[str, Any]) -> str:
+    if identity["password_use"] == _NO_LOGIN:
+        return ""
+    return " with a login of its own" if any(identity[door] for door in _DOORS) else " with its own login closed"
 
 
 def _access(box: Mapping[str, Any]) -> Iterator[str]:

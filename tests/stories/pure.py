@@ -3,224 +3,284 @@
 It does what intake and execution do, without database, network or processes, so it also says what they are for.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
+from tests.stories.citizen import Citizen, Held
+from tests.stories.host import as_the_host_shows, changed_by_hand, seeded, state_of
 from tests.stories.mail import lines_of
-from tests.stories.story import Moment, Story, Told
-from worker.events import parse_event
-from worker.mail import Address, Mailbox, SharedKey, bare, domain_of, is_rewrite, local_part_of
-from worker.planning import Operation, apply_steps, plan_person, plan_shared
-from worker.planning.observed import ObservedPerson, ObservedRewrite, ObservedShared
+from tests.stories.roll import Roll
+from tests.stories.story import ByHand, Moment, Story, Told
+from worker.mail import Address, domain_of
+from worker.planning import apply_steps, plan_person, plan_shared
+from worker.planning.observed import ObservedShared
 from worker.policy import (
     Decision,
     DesiredPerson,
+    Existing,
+    Manager,
+    Missing,
     NoUsableName,
     PersonView,
     Policy,
+    Renaming,
     SharedView,
     UnknownDomain,
     candidates,
     desired,
+    display_name,
+    fits,
+    home_of,
     load_policy,
     needs_address,
+    needs_other_domain,
+    takeover_address,
 )
-from worker.roster import Person, Profile, Record, fold, profile
 
-PRECEDENCE = {"hr": 10, "it": 5}
 _MOST_ROUNDS = 100
-_AS_MADE: dict[str, Any] = {
-    "may_send": True,
-    "may_receive": True,
-    "may_access_imap": True,
-    "may_access_pop3": True,
-    "may_access_managesieve": False,
-    "is_internal": False,
-}
-"""What the host gives a new mailbox that says nothing else (`migadu-behaviour.md` 5)."""
+_EXISTS = "exists already and was not made here"
 
 
 def play(story: Story) -> list[str]:
     """Play a story; returns what was otherwise than it says, each with its instant. Empty: all as told."""
-    town = Town(load_policy(story.policy))
+    town = Town(load_policy(story.policy), story.seed)
     return [difference for moment in story.moments for difference in town.at(moment)]
-
-
-@dataclass(slots=True)
-class _Citizen:
-    """A person, what they hold, and what the host shows of it."""
-
-    records: dict[str, Record] = field(default_factory=dict)
-    address: Address | None = None
-    identities: frozenset[Address] = frozenset()
-    observed: ObservedPerson = field(default_factory=lambda: ObservedPerson(None))
-    blocked_at: datetime | None = None
-    groups: frozenset[SharedKey] = frozenset()
 
 
 class Town:
     """Everybody of a story, and their mail."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, seed: Mapping[str, Any]) -> None:
+        """Found a town on a mail host that holds what the seed says, none of it ours."""
         self.policy = policy
         self.now = datetime.min.replace(tzinfo=UTC)
-        self.citizens: dict[str, _Citizen] = {}
-        self.lists: dict[SharedKey, ObservedShared | ObservedRewrite] = {}
+        self.roll = Roll()
+        self.citizens: dict[str, Citizen] = {}
+        self.boxes, aliases = seeded(seed)
+        self.shared = {address: ObservedShared(alias, ours=False) for address, alias in aliases.items()}
+        self.members: dict[Address, frozenset[Address]] = {}
         self.given_up: dict[Address, tuple[str, datetime]] = {}
 
     def at(self, moment: Moment) -> list[str]:
-        """Live until a moment, hear what is told then, do what follows, and look."""
-        while (due_at := self._next_due(before=moment.at)) is not None:
-            self.now = due_at
-            self._settle()
-        self.now = moment.at
+        """Live until a moment, see what is done and hear what is told then, do what follows, and look."""
+        self.live_until(moment.at)
+        for what in moment.by_hand:
+            self._suffer(what)
         for told in moment.told:
-            self._hear(told)
-        self._settle()
+            self.hear(told)
+        self.settle()
+        if moment.reconcile:
+            self._reconcile()
         return [f"{moment.at:%Y-%m-%d %H:%M} UTC: {each}" for each in self._differences(moment)]
 
-    def mail(self) -> str:
-        """Return what the host holds, in lines."""
-        return lines_of(self._state())
+    def live_until(self, at: datetime) -> None:
+        """Go on to an instant, doing whatever is due on the way."""
+        while (due_at := self._next_due(before=at)) is not None:
+            self.now = due_at
+            self.settle()
+        self.now = at
 
-    def _hear(self, told: Told) -> None:
-        event = parse_event(dict(told.document), now=self.now)
-        citizen = self.citizens.setdefault(event.subject, _Citizen())
-        record = citizen.records.get(told.source, Record(told.source, event.subject))
-        citizen.records[told.source] = fold(record, event, self.now)
+    def hear(self, told: Told) -> None:
+        """Fold an event, and find out whose it is; nothing is done about it yet."""
+        for key in self.roll.hear(told.source, told.document, self.now, self._is_bare):
+            citizen = self.citizens.setdefault(key, Citizen(key))
+            if citizen.stuck:
+                citizen.served = None  # what the job waits for may have come
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Do what is due until nothing is left to do."""
         for _ in range(_MOST_ROUNDS):
-            before = self.mail()
-            for key in self.citizens:
-                self._serve(key)
+            before = self.state()
+            for key in self.roll.people:
+                self._serve(self.citizens[key])
             self._serve_groups()
-            if self.mail() == before:
+            if self.state() == before:
                 return
         raise AssertionError("the town does not come to rest")
 
-    def _serve(self, key: str) -> None:
-        citizen = self.citizens[key]
-        self._hold_address(key)
-        decision = self._decision(key)
+    def state(self) -> dict[str, Any]:
+        """Return all that the host holds, as the sandbox shows it."""
+        boxes = (each.observed.mailbox for each in self.citizens.values() if each.observed.mailbox)
+        own = (alias for each in self.citizens.values() for alias in each.observed.aliases)
+        lists = (each.alias for each in self.shared.values() if each.alias)
+        return state_of((*boxes, *self.boxes.values()), (*own, *lists))
+
+    def mail(self) -> str:
+        """Return what the host holds, in lines."""
+        return lines_of(self.state())
+
+    def needs(self) -> list[str]:
+        """Return why jobs need a person."""
+        people = (each.stuck for each in self.citizens.values() if each.stuck)
+        lists = (f"{at} {_EXISTS}" for at, each in self.shared.items() if not each.ours and at in self.members)
+        return sorted((*people, *lists))
+
+    def view(self, citizen: Citizen) -> PersonView:
+        """Return what the policy is shown of a citizen."""
+        return citizen.view(self.roll.profile(citizen.key), self._manager_of(citizen))
+
+    def decision(self, citizen: Citizen) -> Decision[DesiredPerson]:
+        """Return what a citizen should have now."""
+        return desired(self.view(citizen), self.policy, self.now)
+
+    def take_back_names(self, citizen: Citizen, gained: Iterable[Address]) -> None:
+        """Have the addresses go that a name brought which an operator takes back."""
+        citizen.withdrawn |= {*gained}
+        citizen.served = None
+
+    def _serve(self, citizen: Citizen) -> None:
+        self._hold_address(citizen)
+        decision = self.decision(citizen)
         citizen.groups = decision.state.groups
-        plan = plan_person(decision.state.mailbox, citizen.observed)
-        citizen.observed = _as_the_host_shows(apply_steps(plan.steps, citizen.observed), citizen.observed)
-        operations = {step.operation for step in plan.steps}
-        if Operation.BLOCK_MAILBOX in operations:
-            citizen.blocked_at = self.now
-        if operations & {Operation.REOPEN_MAILBOX, Operation.DELETE_MAILBOX}:
-            citizen.blocked_at = None
+        if decision.state.mailbox == citizen.served:
+            return
+        observed = citizen.look()
+        state = citizen.served = self.decision(citizen).state.mailbox
+        held = set(citizen.holds)
+        plan = plan_person(state, observed)
+        citizen.observed = as_the_host_shows(apply_steps(plan.steps, observed), observed)
+        received = set(citizen.received)
+        citizen.enter(plan.steps, self.now)
+        for gone in (held - set(citizen.holds)) & received:
+            self.given_up[gone] = (citizen.key, self.now)
+        if not isinstance(state, Missing):
+            citizen.stuck = plan.unfinished
+        elif citizen.address is not None or citizen.stuck is None:
+            citizen.stuck = state.why
 
-    def _serve_groups(self) -> None:
-        for key in sorted({*self.policy.lists, *self.lists}):
-            members = frozenset(
-                citizen.address
-                for citizen in self.citizens.values()
-                if key in citizen.groups and citizen.address and citizen.observed.mailbox
-            )
-            wanted = desired(SharedView(key, members), self.policy, self.now).state
-            nothing = ObservedRewrite(None) if is_rewrite(key) else ObservedShared(None)
-            observed = self.lists.get(key, nothing)
-            self.lists[key] = apply_steps(plan_shared(bare(key), wanted, observed).steps, observed)
-
-    def _hold_address(self, key: str) -> None:
-        citizen, view = self.citizens[key], self._view(key)
+    def _hold_address(self, citizen: Citizen) -> None:
+        view = self.view(citizen)
+        if needs_other_domain(view, self.policy, self.now) and not citizen.received:
+            citizen.holds.clear()
+            view = self.view(citizen)
         if not needs_address(view, self.policy, self.now):
             return
         try:
-            free = (each for each in candidates(view.profile.facts, self.policy) if self._is_free(each, key))
-            found = next(free, None)
-        except (NoUsableName, UnknownDomain):
+            found = next((each for each in self._offered(view) if self._is_free(each, view)), None)
+        except (NoUsableName, UnknownDomain) as error:
+            citizen.stuck = str(error)
             return
-        if found is not None and citizen.address is None:
-            citizen.address = found
+        if found is not None and not self._is_foreign(found):
+            self._promise(citizen, found)
+        elif found is not None and self.policy.joining.existing is Existing.ADOPT and "workEmail" in view.profile.facts:
+            self._adopt(citizen, found)
         elif found is not None:
-            citizen.identities |= {found}
+            citizen.stuck = f"{found} {_EXISTS}"
 
-    def _is_free(self, address: Address, key: str) -> bool:
-        if any(address in {each.address, *each.identities} for each in self.citizens.values()):
-            return False
-        former, until = self.given_up.get(address, (key, self.now))
-        return former == key or until <= self.now
+    def _offered(self, view: PersonView) -> Iterator[Address]:
+        facts, citizen = view.profile.facts, self.citizens[view.profile.key]
+        kept = sorted(each for each in citizen.withdrawn if fits({each}, facts, self.policy, domain_of(each)))
+        domain = domain_of(view.address) if view.address else home_of(facts, self.policy)
+        former = citizen.former if view.address is None else []
+        offered = candidates(facts, self.policy, domain)
+        return chain(kept, (each for each in former if fits({each}, facts, self.policy)), offered)
 
-    def _view(self, key: str) -> PersonView:
-        citizen = self.citizens[key]
-        return PersonView(
-            profile=self._profile(key),
-            address=citizen.address,
-            identities=citizen.identities,
-            mailbox_exists=citizen.observed.mailbox is not None,
-            blocked_at=citizen.blocked_at,
-        )
+    def _promise(self, citizen: Citizen, address: Address) -> None:
+        if citizen.address is None:
+            citizen.holds[address] = Held.PRIMARY
+        elif address in citizen.withdrawn:
+            citizen.withdrawn.remove(address)
+        else:
+            as_alias = self.policy.renaming.strategy is Renaming.ALIAS
+            citizen.holds[address] = Held.ALIAS if as_alias else Held.IDENTITY
+        citizen.stuck = None
 
-    def _profile(self, key: str) -> Profile:
-        return profile(Person(key, tuple(self.citizens[key].records.values())), PRECEDENCE)
+    def _adopt(self, citizen: Citizen, address: Address) -> None:
+        mailbox = self.boxes.pop(address)
+        citizen.holds[address] = Held.PRIMARY
+        for identity in mailbox.identities:
+            citizen.holds[identity.address] = Held.IDENTITY
+            citizen.adopted.add(identity.address)
+        citizen.received |= {*citizen.holds}
+        citizen.exists, citizen.stuck = True, None
+        citizen.observed = replace(citizen.observed, mailbox=mailbox)
 
-    def _decision(self, key: str) -> Decision[DesiredPerson]:
-        return desired(self._view(key), self.policy, self.now)
+    def _is_free(self, address: Address, view: PersonView) -> bool:
+        citizen = self.citizens[view.profile.key]
+        if any(address in each.holds for each in self.citizens.values()):
+            return address in citizen.withdrawn
+        if self._is_foreign(address):
+            joins = citizen.address is None
+            return joins and self.policy.joining.existing is not Existing.NEXT_NAME  # it ends the search
+        former, since = self.given_up.get(address, (citizen.key, self.now))
+        return former == citizen.key or since <= self.now - self.policy.naming.reuse_after.length
+
+    def _is_foreign(self, address: Address) -> bool:
+        identities = {each.address for box in self.boxes.values() for each in box.identities}
+        return address in {*self.boxes, *identities} or (address in self.shared and not self.shared[address].ours)
+
+    def _serve_groups(self) -> None:
+        for address in sorted({*self.policy.shared, *self.members}):
+            members = frozenset(
+                citizen.address
+                for citizen in self.citizens.values()
+                if address in citizen.groups and citizen.address and citizen.exists
+            )
+            if members == self.members.get(address, frozenset()):
+                continue  # nobody looks
+            self.members[address] = members
+            self._write(address)
+
+    def _write(self, address: Address) -> None:
+        wanted = desired(SharedView(address, self.members[address]), self.policy, self.now).state
+        observed = self.shared.get(address, ObservedShared(None))
+        self.shared[address] = apply_steps(plan_shared(address, wanted, observed).steps, observed)
+
+    def _reconcile(self) -> None:
+        """Look at everybody's mail again."""
+        for citizen in self.citizens.values():
+            citizen.served = None
+        self.settle()
+        for address in self.members:
+            self._write(address)
+
+    def _suffer(self, what: ByHand) -> None:
+        domain, kind, local, *_ = what.path.split("/")
+        address = Address(f"{local}@{domain}")
+        if kind == "aliases":
+            assert what.method == "DELETE", "a story cannot do that yet"
+            self.shared[address] = ObservedShared(None)
+            return
+        citizen = next((each for each in self.citizens.values() if address in each.holds), None)
+        if citizen is None:
+            changed = changed_by_hand(self.boxes.pop(address), what)
+            self.boxes.update({address: changed} if changed else {})
+        elif citizen.observed.mailbox:
+            citizen.observed = replace(citizen.observed, mailbox=changed_by_hand(citizen.observed.mailbox, what))
+
+    def _manager_of(self, citizen: Citizen) -> Manager | None:
+        """Return the first in line upwards who can take over."""
+        link, met = self.roll.profile(citizen.key).manager, {citizen.key}
+        while link is not None and (holder := self.roll.owner.get(link)) is not None and holder not in met:
+            profile = self.roll.profile(holder)
+            view = self.citizens[holder].view(profile, None)
+            if takes_over := takeover_address(view, desired(view, self.policy, self.now).state):
+                return Manager(takes_over, display_name(profile.facts, self.policy))
+            link, met = profile.manager, met | {holder}
+        return None
+
+    def _is_bare(self, key: str) -> bool:
+        citizen = self.citizens.get(key)
+        return citizen is None or not (citizen.holds or citizen.former)
 
     def _next_due(self, *, before: datetime) -> datetime | None:
-        due = (self._decision(key).valid_until for key in self.citizens)
+        due = (self.decision(self.citizens[key]).valid_until for key in self.roll.people)
         return min((at for at in due if at is not None and at < before - timedelta(seconds=1)), default=None)
 
     def _differences(self, moment: Moment) -> Iterator[str]:
         if moment.mail is not None and self.mail() != moment.mail:
             yield f"the host holds\n{self.mail()}instead of\n{moment.mail}"
-
-    def _state(self) -> dict[str, Any]:
-        boxes = [citizen.observed.mailbox for citizen in self.citizens.values() if citizen.observed.mailbox]
-        aliases = [each.alias for each in self.lists.values() if isinstance(each, ObservedShared) and each.alias]
-        rewrites = [each.rewrite for each in self.lists.values() if isinstance(each, ObservedRewrite) and each.rewrite]
-        domains = sorted(
-            {*(domain_of(each.address) for each in (*boxes, *aliases)), *(each.domain for each in rewrites)}
-        )
-        return {
-            "domains": [
-                {
-                    "name": domain,
-                    "mailboxes": [_mailbox(each) for each in boxes if domain_of(each.address) == domain],
-                    "aliases": [
-                        {
-                            "address": each.address,
-                            "destinations": each.destinations,
-                            "is_internal": each.fields.get("is_internal"),
-                        }
-                        for each in aliases
-                        if domain_of(each.address) == domain
-                    ],
-                    "rewrites": [
-                        {
-                            "name": each.name,
-                            "local_part_rule": each.local_part_rule,
-                            "destinations": each.destinations,
-                        }
-                        for each in rewrites
-                        if each.domain == domain
-                    ],
-                }
-                for domain in domains
-            ]
-        }
+        if moment.needs is not None:
+            reasons = self.needs()
+            if not are_those(reasons, moment.needs):
+                yield f"needs a person: {reasons} instead of {list(moment.needs)}"
 
 
-def _as_the_host_shows(after: ObservedPerson, before: ObservedPerson) -> ObservedPerson:
-    if after.mailbox is None or before.mailbox is not None:
-        return after
-    return replace(after, mailbox=replace(after.mailbox, fields={**_AS_MADE, **after.mailbox.fields}))
-
-
-def _mailbox(box: Mailbox) -> dict[str, Any]:
-    fields = {name: box.fields.get(name) for name in ("autorespond_active", "autorespond_subject", "footer_active")}
-    return {
-        **_AS_MADE,
-        **fields,
-        **box.fields,
-        "address": box.address,
-        "local_part": local_part_of(box.address),
-        "name": box.name,
-        "identities": [{"address": each.address, "name": each.name} for each in box.identities],
-        "forwardings": [{"address": each.address, "confirmed_at": "now"} for each in box.forwardings],
-    }
+def are_those(reasons: list[str], parts: tuple[str, ...]) -> bool:
+    """Tell whether these are the reasons of which a moment names parts, each of one."""
+    return len(reasons) == len(parts) and all(
+        part in reason for part, reason in zip(sorted(parts), sorted(reasons), strict=True)
+    )

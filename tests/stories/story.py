@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.stories.mail import seed_of
 from worker.events import EventType
+from worker.mail import domain_name
 
 FOLDER = Path(__file__).parent / "data"
 HOUSE_POLICY = (FOLDER.parent / "house.toml").read_text(encoding="utf-8")
-_KEYS = {"story", "teaches", "policy", "moments"}
-_MOMENT_KEYS = {"at", "events", "mail", "needs"}
+_KEYS = {"story", "teaches", "policy", "exists", "late", "moments"}
+_MOMENT_KEYS = {"at", "events", "by_hand", "reconcile", "mail", "needs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,26 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """What somebody does at the mail host itself, by its API."""
+
+    method: str
+    path: str
+    """Below ``domains/``, as in ``example.org/mailboxes/ada.lovelace/identities``."""
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
-    """An instant at which something is told, or looked at, or both."""
+    """An instant at which something is told, done by hand, or looked at."""
 
     at: datetime
     """Aware, UTC; the file writes it by the organisation's clock."""
     told: tuple[Told, ...]
+    by_hand: tuple[ByHand, ...]
+    """Done before anything is told."""
+    reconcile: bool
+    """An operator has the drift repaired then, once what was told is done."""
     mail: str | None
     """What the mail host holds once all is done; None: nobody looks."""
     needs: tuple[str, ...] | None
@@ -47,6 +63,10 @@ class Story:
     policy: str
     domains: tuple[str, ...]
     """The mail domains that its policy names."""
+    seed: Mapping[str, Any]
+    """What the mail host holds before it begins, as a seed of the sandbox (`contracts.md` 7)."""
+    late: bool
+    """Heard of at its end, all at once and in any order, it ends in the same."""
     moments: tuple[Moment, ...]
 
 
@@ -64,11 +84,13 @@ def read_story(path: Path) -> Story:
         policy = document["policy"]
     read = tomllib.loads(policy)
     zone = ZoneInfo(read["organisation"].get("timezone", "UTC"))
-    domains = (read["organisation"]["domain"], *(each["name"] for each in read.get("domains", ())))
+    named = (read["organisation"]["domain"], *(each["name"] for each in read.get("domains", ())))
+    domains = tuple(map(domain_name, named))
     moments = tuple(_moments(path, document["moments"], zone))
     if any(later.at <= earlier.at for earlier, later in pairwise(moments)):
         raise ValueError(f"{path.name}: its moments are not in the order of time")
-    return Story(path.stem, document["story"], policy, domains, moments)
+    seed = seed_of(document.get("exists", ""), domains)
+    return Story(path.stem, document["story"], policy, domains, seed, document.get("late", False), moments)
 
 
 def _moments(path: Path, told: list[dict[str, Any]], zone: ZoneInfo) -> Iterator[Moment]:
@@ -83,7 +105,11 @@ def _moments(path: Path, told: list[dict[str, Any]], zone: ZoneInfo) -> Iterator
         mail = moment.get("mail")
         needs = moment.get("needs")
         lines = None if mail is None else "".join(f"{line.rstrip()}\n" for line in mail.strip("\n").splitlines())
-        yield Moment(at, tuple(events), lines, None if needs is None else tuple(needs))
+        by_hand = tuple(
+            ByHand(each["method"], each["path"], each.get("body", {})) for each in moment.get("by_hand", [])
+        )
+        seen = None if needs is None else tuple(needs)
+        yield Moment(at, tuple(events), by_hand, moment.get("reconcile", False), lines, seen)
 
 
 def _told(one: dict[str, Any], number: int, at: datetime, zone: ZoneInfo) -> Told:

@@ -1,0 +1,93 @@
+"""The pure town's roll: what each source has stated, and whose each record is."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from worker.events import parse_event
+from worker.roster import Linked, NewPerson, Person, Profile, Record, fold, link, profile
+
+PRECEDENCE = {"hr": 10, "it": 5}
+CREATORS = frozenset({"hr"})
+"""The sources that may make people."""
+_At = tuple[str, str]
+
+
+class Roll:
+    """Records by (source, subject), and the people they belong to."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self.records: dict[_At, Record] = {}
+        self.owner: dict[_At, str] = {}
+        self._profiles: dict[str, Profile] = {}
+        self._next = 1
+
+    @property
+    def people(self) -> list[str]:
+        """The keys of all who have a record, in the order in which they were first heard of."""
+        return sorted({*self.owner.values()}, key=int)
+
+    def profile(self, key: str) -> Profile:
+        """Return what holds true of a person."""
+        if key not in self._profiles:
+            records = tuple(self.records[at] for at in sorted(self.owner) if self.owner[at] == key)
+            self._profiles[key] = profile(Person(key, records), PRECEDENCE)
+        return self._profiles[key]
+
+    def hear(
+        self, source: str, document: Mapping[str, object], now: datetime, is_bare: Callable[[str], bool]
+    ) -> set[str]:
+        """Fold an event of a source; returns the people of whom something is known now that was not.
+
+        ``is_bare`` tells of a person that they never held an address, so that a record may still turn out another's.
+        """
+        event = parse_event(dict(document), now=now)
+        at = (source, event.subject)
+        self.records[at] = fold(self.records.get(at, Record(*at)), event, now)
+        self._profiles.clear()
+        told = {at}
+        while (settled := self._settle_one(is_bare)) is not None:
+            told.add(settled)
+        return {self.owner[each] for each in told if each in self.owner}
+
+    def _settle_one(self, is_bare: Callable[[str], bool]) -> _At | None:
+        """Find out whose one record is that was nobody's, or another's; None where all is known that can be."""
+        for at in sorted(self.records):
+            owner = self.owner.get(at)
+            found = self._find(at) if owner is None else self._other_owner(at, owner, is_bare)
+            if found is not None:
+                self.owner[at] = found
+                self._profiles.clear()
+                return at
+        return None
+
+    def _find(self, at: _At) -> str | None:
+        number, email = (self._stated(at, name) for name in ("employeeNumber", "workEmail"))
+        by_email = self._holding("workEmail", email)
+        match link(
+            self.records[at],
+            by_employee_number=self._holding("employeeNumber", number),
+            by_work_email=by_email,
+            numbered=[key for key in by_email if self.profile(key).facts.get("employeeNumber")],
+            creates=at[0] in CREATORS,
+        ):
+            case Linked(key):
+                return key
+            case NewPerson():
+                self._next += 1
+                return str(self._next - 1)
+            case _:
+                return None
+
+    def _other_owner(self, at: _At, owner: str, is_bare: Callable[[str], bool]) -> str | None:
+        """Return who else a record belongs to, where its person is nothing but this record."""
+        alone = sum(each == owner for each in self.owner.values()) == 1
+        others = [key for key in self._holding("employeeNumber", self._stated(at, "employeeNumber")) if key != owner]
+        return others[0] if alone and is_bare(owner) and len(others) == 1 else None
+
+    def _holding(self, name: str, value: object) -> list[str]:
+        return [key for key in self.people if value and self.profile(key).facts.get(name) == value]
+
+    def _stated(self, at: _At, name: str) -> object:
+        stated = self.records[at].facts.get(name)
+        return stated.value if stated else None
