@@ -48,6 +48,11 @@ class Citizen:
         """Return the primary address."""
         return next((address for address, role in self.holds.items() if role is Held.PRIMARY), None)
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether they never held an address, so that their record may still turn out to be another's."""
+        return not (self.holds or self.former)
+
     def view(self, profile: Profile, manager: Manager | None) -> PersonView:
         """Return what the policy is shown."""
         return PersonView(

@@ -13,6 +13,8 @@ rewrite support (support-*@example.org) -> bob.smith@example.org
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from worker.mail import readable
+
 _DOORS = {"may_send": "send", "may_access_imap": "IMAP", "may_access_pop3": "POP3"}
 _NO_LOGIN = "none"
 
@@ -27,7 +29,7 @@ def lines_of(state: Mapping[str, Any]) -> str:
             f"rewrite {each['name']} ({each['local_part_rule']}@{domain['name']}) -> {_listed(each)}\n"
             for each in domain["rewrites"]
         ]
-    return "".join(sorted(found))
+    return "".join(sorted(map(readable, found)))
 
 
 def seed_of(lines: str, domains: Sequence[str]) -> dict[str, Any]:

@@ -57,8 +57,8 @@ class Town:
         """Found a town on a mail host that holds what the seed says, none of it ours."""
         self.policy = policy
         self.now = datetime.min.replace(tzinfo=UTC)
-        self.roll = Roll()
         self.citizens: dict[str, Citizen] = {}
+        self.roll = Roll(self.citizens)
         self.boxes, aliases = seeded(seed)
         self.shared = {address: ObservedShared(alias, ours=False) for address, alias in aliases.items()}
         self.members: dict[Address, frozenset[Address]] = {}
@@ -85,10 +85,9 @@ class Town:
 
     def hear(self, told: Told) -> None:
         """Fold an event, and find out whose it is; nothing is done about it yet."""
-        for key in self.roll.hear(told.source, told.document, self.now, self._is_bare):
-            citizen = self.citizens.setdefault(key, Citizen(key))
-            if citizen.stuck:
-                citizen.served = None  # what the job waits for may have come
+        for key in self.roll.hear(told.source, told.document, self.now):
+            if self.citizens[key].stuck:
+                self.citizens[key].served = None  # what the job waits for may have come
 
     def settle(self) -> None:
         """Do what is due until nothing is left to do."""
@@ -261,10 +260,6 @@ class Town:
                 return Manager(takes_over, display_name(profile.facts, self.policy))
             link, met = profile.manager, met | {holder}
         return None
-
-    def _is_bare(self, key: str) -> bool:
-        citizen = self.citizens.get(key)
-        return citizen is None or not (citizen.holds or citizen.former)
 
     def _next_due(self, *, before: datetime) -> datetime | None:
         due = (self.decision(self.citizens[key]).valid_until for key in self.roll.people)

@@ -1,8 +1,9 @@
 """The pure town's roll: what each source has stated, and whose each record is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
+from tests.stories.citizen import Citizen
 from worker.events import parse_event
 from worker.roster import Linked, NewPerson, Person, Profile, Record, fold, link, profile
 
@@ -15,12 +16,12 @@ _At = tuple[str, str]
 class Roll:
     """Records by (source, subject), and the people they belong to."""
 
-    def __init__(self) -> None:
-        """Begin with nobody."""
+    def __init__(self, citizens: dict[str, Citizen]) -> None:
+        """Begin with nobody; whoever is heard of becomes a citizen."""
+        self._citizens = citizens
         self.records: dict[_At, Record] = {}
         self.owner: dict[_At, str] = {}
         self._profiles: dict[str, Profile] = {}
-        self._next = 1
 
     @property
     def people(self) -> list[str]:
@@ -34,27 +35,22 @@ class Roll:
             self._profiles[key] = profile(Person(key, records), PRECEDENCE)
         return self._profiles[key]
 
-    def hear(
-        self, source: str, document: Mapping[str, object], now: datetime, is_bare: Callable[[str], bool]
-    ) -> set[str]:
-        """Fold an event of a source; returns the people of whom something is known now that was not.
-
-        ``is_bare`` tells of a person that they never held an address, so that a record may still turn out another's.
-        """
+    def hear(self, source: str, document: Mapping[str, object], now: datetime) -> set[str]:
+        """Fold an event of a source; returns the people of whom something is known now that was not."""
         event = parse_event(dict(document), now=now)
         at = (source, event.subject)
         self.records[at] = fold(self.records.get(at, Record(*at)), event, now)
         self._profiles.clear()
         told = {at}
-        while (settled := self._settle_one(is_bare)) is not None:
+        while (settled := self._settle_one()) is not None:
             told.add(settled)
         return {self.owner[each] for each in told if each in self.owner}
 
-    def _settle_one(self, is_bare: Callable[[str], bool]) -> _At | None:
+    def _settle_one(self) -> _At | None:
         """Find out whose one record is that was nobody's, or another's; None where all is known that can be."""
         for at in sorted(self.records):
             owner = self.owner.get(at)
-            found = self._find(at) if owner is None else self._other_owner(at, owner, is_bare)
+            found = self._find(at) if owner is None else self._other_owner(at, owner)
             if found is not None:
                 self.owner[at] = found
                 self._profiles.clear()
@@ -63,7 +59,8 @@ class Roll:
 
     def _find(self, at: _At) -> str | None:
         number, email = (self._stated(at, name) for name in ("employeeNumber", "workEmail"))
-        by_email = self._holding("workEmail", email)
+        holders = (key for key, each in self._citizens.items() if email in each.holds)
+        by_email = sorted({*self._holding("workEmail", email), *holders})
         match link(
             self.records[at],
             by_employee_number=self._holding("employeeNumber", number),
@@ -74,16 +71,17 @@ class Roll:
             case Linked(key):
                 return key
             case NewPerson():
-                self._next += 1
-                return str(self._next - 1)
+                key = str(len(self._citizens) + 1)
+                self._citizens[key] = Citizen(key)
+                return key
             case _:
                 return None
 
-    def _other_owner(self, at: _At, owner: str, is_bare: Callable[[str], bool]) -> str | None:
-        """Return who else a record belongs to, where its person is nothing but this record."""
+    def _other_owner(self, at: _At, owner: str) -> str | None:
+        """Return who else a record belongs to, where its person is nothing but this record and never had an address."""
         alone = sum(each == owner for each in self.owner.values()) == 1
         others = [key for key in self._holding("employeeNumber", self._stated(at, "employeeNumber")) if key != owner]
-        return others[0] if alone and is_bare(owner) and len(others) == 1 else None
+        return others[0] if alone and self._citizens[owner].is_bare and len(others) == 1 else None
 
     def _holding(self, name: str, value: object) -> list[str]:
         return [key for key in self.people if value and self.profile(key).facts.get(name) == value]
