@@ -332,3 +332,26 @@ def test_nobody_to_stand_in_holds_the_job_and_deletes_all_the_same(office: Offic
 
     assert office.aliases() == {"ada.byron": {"alan.turing"}, "ada.lovelace": {"alan.turing"}}
     assert office.outstanding() == []
+
+
+def test_nobody_to_stand_in_is_asked_for_after_the_deletion(office: Office) -> None:
+    """Where handing over comes later than the deletion, the job that needs somebody is there all the same."""
+    later = STAGES.replace(
+        'do = ["delete-mailbox", "alias-to-manager"]',
+        'do = ["delete-mailbox"]\n\n[[leaving.stages]]\nafter = "60d"\ndo = ["alias-to-manager"]',
+    )
+    staffed(office, later)
+    office.tell("updated", "E1", manager=None)
+    gone(office, 31 * DAY)
+    assert office.outstanding() == []
+
+    office.move(30 * DAY)
+    office.drain()
+    ((_, state, reason),) = office.outstanding()
+    assert (state, "nobody can take over" in str(reason)) == ("held", True)
+
+    office.tell("updated", "E1", manager="E3")
+    office.drain()
+
+    assert office.aliases() == {"ada.byron": {"alan.turing"}, "ada.lovelace": {"alan.turing"}}
+    assert office.outstanding() == []

@@ -244,9 +244,10 @@ def _wants_nothing(state: PersonState, view: PersonView) -> bool:
     match state:
         case WantedMailbox(create=create):
             return not create
-        case NoMailbox(aliases=aliases, release=release):
-            # Aliases are made or follow; those that stand go; addresses are given up.
-            return not (aliases or view.redirected or view.aliases & view.received or (release and view.held))
+        case NoMailbox(aliases=aliases, release=release, unexpressed=unexpressed):
+            # Aliases are made or follow; those that stand go; addresses are given up; a person must say to whom.
+            asks = unexpressed is not None
+            return not (aliases or asks or view.redirected or view.aliases & view.received or (release and view.held))
         case _:
             return isinstance(state, Untouched)
 
