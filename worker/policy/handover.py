@@ -5,7 +5,7 @@ from dataclasses import replace
 from worker.mail import Address, domain_of
 from worker.policy.document import Policy
 from worker.policy.stand_in import NOBODY_STANDS_IN, stand_in
-from worker.policy.state import NoMailbox, WantedMailbox
+from worker.policy.state import Missing, NoMailbox, WantedMailbox
 from worker.policy.view import PersonView
 
 
@@ -25,9 +25,16 @@ def no_mailbox(view: PersonView, policy: Policy, *, to_manager: bool) -> NoMailb
     return _handed_over(view.received, view, policy) if to_manager and view.received else NoMailbox()
 
 
-def still_handed_over(view: PersonView, policy: Policy) -> NoMailbox | None:
-    """Return the aliases that are there, following whoever stands in, of somebody whose return is announced."""
-    return _handed_over(view.redirected, view, policy) if view.redirected and not view.mailbox_exists else None
+def still_handed_over(view: PersonView, policy: Policy) -> NoMailbox | Missing | None:
+    """Return the aliases that are there, following whoever stands in, of somebody whose return is announced.
+
+    Where nobody can take over they stay as they are: nothing would bring them back, for none are made any more.
+    """
+    if not view.redirected or view.mailbox_exists:
+        return None
+    if stand_in(view, policy) is None:
+        return Missing(NOBODY_STANDS_IN)
+    return _handed_over(view.redirected, view, policy)
 
 
 def released() -> NoMailbox:
