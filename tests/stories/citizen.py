@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from worker.mail import Address
+from worker.mail import Address, SharedKey
 from worker.planning import Operation, Step
 from worker.planning.observed import ObservedPerson
 from worker.policy import Manager, PersonState, PersonView
@@ -37,7 +37,7 @@ class Citizen:
     """The ledger says that the mailbox exists; somebody may have deleted it at the host since."""
     blocked_at: datetime | None = None
     observed: ObservedPerson = field(default_factory=lambda: ObservedPerson(None))
-    groups: frozenset[Address] = frozenset()
+    groups: frozenset[SharedKey] = frozenset()
     served: PersonState | None = None
     """What was wanted when their mailbox was last looked at: until something else is, nobody looks."""
     stuck: str | None = None

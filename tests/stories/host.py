@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.stories.story import ByHand
-from worker.mail import Address, Alias, Forwarding, Identity, Mailbox, domain_of, local_part_of
+from worker.mail import Address, Alias, Forwarding, Identity, Mailbox, Rewrite, domain_of, local_part_of
 from worker.planning.observed import ObservedPerson
 
 AS_MADE: Mapping[str, Any] = {
@@ -17,7 +17,12 @@ AS_MADE: Mapping[str, Any] = {
     "is_internal": False,
 }
 """What the host gives a new mailbox that says nothing else (`migadu-behaviour.md` 5)."""
-_ITS_AUTOREPLY: Mapping[str, Any] = {"autorespond_active": None, "autorespond_subject": "Autoreply: {{subject}}"}
+_BOX_AS_MADE: Mapping[str, Any] = {
+    **AS_MADE,
+    "autorespond_active": None,
+    "autorespond_subject": "Autoreply: {{subject}}",
+    "footer_active": None,
+}
 _NOW = "now"
 
 
@@ -25,7 +30,7 @@ def as_the_host_shows(after: ObservedPerson, before: ObservedPerson) -> Observed
     """Return what is observed after some steps, with what the host adds to a mailbox that they made."""
     if after.mailbox is None or before.mailbox is not None:
         return after
-    return replace(after, mailbox=replace(after.mailbox, fields={**AS_MADE, **after.mailbox.fields}))
+    return replace(after, mailbox=replace(after.mailbox, fields={**_BOX_AS_MADE, **after.mailbox.fields}))
 
 
 def seeded(seed: Mapping[str, Any]) -> tuple[dict[Address, Mailbox], dict[Address, Alias]]:
@@ -36,7 +41,7 @@ def seeded(seed: Mapping[str, Any]) -> tuple[dict[Address, Mailbox], dict[Addres
         for box in domain["mailboxes"]:
             address = Address(f"{box['local_part']}@{at}")
             identities = (_identity(f"{each['local_part']}@{at}", each) for each in box["identities"])
-            boxes[address] = Mailbox(address, box["name"], AS_MADE, frozenset(identities))
+            boxes[address] = Mailbox(address, box["name"], _BOX_AS_MADE, frozenset(identities))
         for alias in domain["aliases"]:
             address = Address(f"{alias['local_part']}@{at}")
             aliases[address] = Alias(address, frozenset(map(Address, alias["destinations"])))
@@ -64,21 +69,29 @@ def changed_by_hand(mailbox: Mailbox, what: ByHand) -> Mailbox | None:
     raise AssertionError(f"a story cannot {what.method} {what.path} yet")
 
 
-def state_of(boxes: Iterable[Mailbox], aliases: Iterable[Alias]) -> dict[str, Any]:
+def state_of(boxes: Iterable[Mailbox], aliases: Iterable[Alias], rewrites: Iterable[Rewrite]) -> dict[str, Any]:
     """Return what the host holds as the sandbox shows its state (`contracts.md` 7)."""
-    shown, listed = list(boxes), list(aliases)
-    domains = sorted({domain_of(each.address) for each in (*shown, *listed)})
+    shown, listed, rewritten = list(boxes), list(aliases), list(rewrites)
+    domains = sorted({*(domain_of(each.address) for each in (*shown, *listed)), *(each.domain for each in rewritten)})
     return {
         "domains": [
             {
                 "name": domain,
                 "mailboxes": [_box(each) for each in shown if domain_of(each.address) == domain],
                 "aliases": [
-                    {"address": each.address, "destinations": each.destinations}
+                    {
+                        "address": each.address,
+                        "destinations": each.destinations,
+                        "is_internal": each.fields.get("is_internal"),
+                    }
                     for each in listed
                     if domain_of(each.address) == domain
                 ],
-                "rewrites": [],
+                "rewrites": [
+                    {"name": each.name, "local_part_rule": each.local_part_rule, "destinations": each.destinations}
+                    for each in rewritten
+                    if each.domain == domain
+                ],
             }
             for domain in domains
         ]
@@ -93,9 +106,7 @@ def _identity(address: str, body: Mapping[str, Any]) -> Identity:
 
 def _box(box: Mailbox) -> dict[str, Any]:
     return {
-        **AS_MADE,
-        **_ITS_AUTOREPLY,
-        "footer_active": None,
+        **_BOX_AS_MADE,
         **box.fields,
         "address": box.address,
         "local_part": local_part_of(box.address),

@@ -14,12 +14,13 @@ from tests.stories.host import as_the_host_shows, changed_by_hand, seeded, state
 from tests.stories.mail import lines_of
 from tests.stories.roll import Roll
 from tests.stories.story import ByHand, Moment, Story, Told
-from worker.mail import Address, domain_of
+from worker.mail import Address, SharedKey, bare, domain_of, is_rewrite
 from worker.planning import apply_steps, plan_person, plan_shared
-from worker.planning.observed import ObservedShared
+from worker.planning.observed import ObservedRewrite, ObservedShared
 from worker.policy import (
     Decision,
     DesiredPerson,
+    Erased,
     Existing,
     Manager,
     Missing,
@@ -42,6 +43,7 @@ from worker.policy import (
 
 _MOST_ROUNDS = 100
 _EXISTS = "exists already and was not made here"
+_TAKEN = "is held by somebody else"
 
 
 def play(story: Story) -> list[str]:
@@ -60,8 +62,10 @@ class Town:
         self.citizens: dict[str, Citizen] = {}
         self.roll = Roll(self.citizens)
         self.boxes, aliases = seeded(seed)
-        self.shared = {address: ObservedShared(alias, ours=False) for address, alias in aliases.items()}
-        self.members: dict[Address, frozenset[Address]] = {}
+        self.lists: dict[SharedKey, ObservedShared | ObservedRewrite] = {
+            address: ObservedShared(alias, ours=False) for address, alias in aliases.items()
+        }
+        self.members: dict[SharedKey, frozenset[Address]] = {}
         self.given_up: dict[Address, tuple[str, datetime]] = {}
 
     def at(self, moment: Moment) -> list[str]:
@@ -73,7 +77,7 @@ class Town:
             self.hear(told)
         self.settle()
         if moment.reconcile:
-            self._reconcile()
+            self.reconcile()
         return [f"{moment.at:%Y-%m-%d %H:%M} UTC: {each}" for each in self._differences(moment)]
 
     def live_until(self, at: datetime) -> None:
@@ -95,7 +99,7 @@ class Town:
             before = self.state()
             for key in self.roll.people:
                 self._serve(self.citizens[key])
-            self._serve_groups()
+            self._serve_lists()
             if self.state() == before:
                 return
         raise AssertionError("the town does not come to rest")
@@ -104,8 +108,9 @@ class Town:
         """Return all that the host holds, as the sandbox shows it."""
         boxes = (each.observed.mailbox for each in self.citizens.values() if each.observed.mailbox)
         own = (alias for each in self.citizens.values() for alias in each.observed.aliases)
-        lists = (each.alias for each in self.shared.values() if each.alias)
-        return state_of((*boxes, *self.boxes.values()), (*own, *lists))
+        lists = (each.alias for each in self.lists.values() if isinstance(each, ObservedShared) and each.alias)
+        rewrites = (each.rewrite for each in self.lists.values() if isinstance(each, ObservedRewrite) and each.rewrite)
+        return state_of((*boxes, *self.boxes.values()), (*own, *lists), rewrites)
 
     def mail(self) -> str:
         """Return what the host holds, in lines."""
@@ -114,7 +119,7 @@ class Town:
     def needs(self) -> list[str]:
         """Return why jobs need a person."""
         people = (each.stuck for each in self.citizens.values() if each.stuck)
-        lists = (f"{at} {_EXISTS}" for at, each in self.shared.items() if not each.ours and at in self.members)
+        lists = (f"{at} {_TAKEN}" for at, each in self.lists.items() if not each.ours and at in self.members)
         return sorted((*people, *lists))
 
     def view(self, citizen: Citizen) -> PersonView:
@@ -145,6 +150,8 @@ class Town:
         citizen.enter(plan.steps, self.now)
         for gone in (held - set(citizen.holds)) & received:
             self.given_up[gone] = (citizen.key, self.now)
+        if isinstance(state, Erased):
+            self.roll.erase(citizen.key, self.now)
         if not isinstance(state, Missing):
             citizen.stuck = plan.unfinished
         elif citizen.address is not None or citizen.stuck is None:
@@ -209,39 +216,38 @@ class Town:
 
     def _is_foreign(self, address: Address) -> bool:
         identities = {each.address for box in self.boxes.values() for each in box.identities}
-        return address in {*self.boxes, *identities} or (address in self.shared and not self.shared[address].ours)
+        return address in {*self.boxes, *identities} or (address in self.lists and not self.lists[address].ours)
 
-    def _serve_groups(self) -> None:
-        for address in sorted({*self.policy.shared, *self.members}):
+    def _serve_lists(self) -> None:
+        for key in sorted({*self.policy.lists, *self.members}):
             members = frozenset(
                 citizen.address
                 for citizen in self.citizens.values()
-                if address in citizen.groups and citizen.address and citizen.exists
+                if key in citizen.groups and citizen.address and citizen.exists
             )
-            if members == self.members.get(address, frozenset()):
-                continue  # nobody looks
-            self.members[address] = members
-            self._write(address)
+            if members != self.members.get(key):  # else nobody looks
+                self.members[key] = members
+                self._write(key)
 
-    def _write(self, address: Address) -> None:
-        wanted = desired(SharedView(address, self.members[address]), self.policy, self.now).state
-        observed = self.shared.get(address, ObservedShared(None))
-        self.shared[address] = apply_steps(plan_shared(address, wanted, observed).steps, observed)
+    def _write(self, key: SharedKey) -> None:
+        wanted = desired(SharedView(key, self.members[key]), self.policy, self.now).state
+        observed = self.lists.get(key, ObservedRewrite(None) if is_rewrite(key) else ObservedShared(None))
+        self.lists[key] = apply_steps(plan_shared(bare(key), wanted, observed).steps, observed)
 
-    def _reconcile(self) -> None:
+    def reconcile(self) -> None:
         """Look at everybody's mail again."""
         for citizen in self.citizens.values():
             citizen.served = None
         self.settle()
-        for address in self.members:
-            self._write(address)
+        for key in self.members:
+            self._write(key)
 
     def _suffer(self, what: ByHand) -> None:
         domain, kind, local, *_ = what.path.split("/")
         address = Address(f"{local}@{domain}")
         if kind == "aliases":
             assert what.method == "DELETE", "a story cannot do that yet"
-            self.shared[address] = ObservedShared(None)
+            self.lists[address] = ObservedShared(None)
             return
         citizen = next((each for each in self.citizens.values() if address in each.holds), None)
         if citizen is None:

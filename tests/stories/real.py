@@ -4,6 +4,7 @@ Time goes as it does in life: on the way to each moment the clock stops wherever
 """
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -39,19 +40,35 @@ _ACCOUNT = ("admin@example.org", "sandbox-key")
 _NEEDS_A_PERSON = 3
 
 
-def play(story: Story, directory: Path) -> list[str]:
-    """Play a story; returns what was otherwise than it says, each with its instant. Empty: all as told."""
-    with _running(story, directory) as player:
+def play(story: Story, directory: Path, empty: Path) -> list[str]:
+    """Play a story; returns what was otherwise than it says, each with its instant. Empty: all as told.
+
+    It begins with a copy of a database, made by ``empty_database``.
+    """
+    with _running(story, directory, empty) as player:
         return [difference for moment in story.moments for difference in player.at(moment)]
 
 
-@contextmanager
-def _running(story: Story, directory: Path) -> Iterator["_Player"]:
+def empty_database(directory: Path) -> Path:
+    """Make a database with nothing in it, once for all stories: that takes as long as many a story."""
     database = directory / "mailroster.db"
-    with installed(directory, database_url=f"sqlite:///{database}", broker_url="memory://") as installation:
+    with installed(directory, database_url=f"sqlite:///{database}", broker_url="memory://"):
+        return database
+
+
+@contextmanager
+def _running(story: Story, directory: Path, empty: Path) -> Iterator["_Player"]:
+    database = directory / "mailroster.db"
+    shutil.copy(empty, database)
+    with (
+        installed(
+            directory, database_url=f"sqlite:///{database}", broker_url="memory://", upgrade=False
+        ) as installation,
+        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection,
+    ):
         (directory / "policy.toml").write_text(story.policy)
         (directory / "sources.toml").write_text(_SOURCES)
-        player = _Player(installation, database)
+        player = _Player(installation, connection)
         player.seed(story)
         player.move_to(story.moments[0].at)
         installation.start_serving("up")
@@ -59,7 +76,7 @@ def _running(story: Story, directory: Path) -> Iterator["_Player"]:
 
 
 class _Player:
-    def __init__(self, installation: Installation, database: Path) -> None:
+    def __init__(self, installation: Installation, database: sqlite3.Connection) -> None:
         self._installation, self._database = installation, database
         self._shift = timedelta()
 
@@ -121,11 +138,11 @@ class _Player:
         now = (datetime.now(UTC) + self._shift).replace(tzinfo=None).isoformat(" ")
         due = (
             "select (select count(*) from events where state = 'accepted')"
-            " + (select count(*) from people where next_change_at <= ?)"
+            " + (select count(*) from people where next_change_at <= ? or line_due_at <= ?)"
             " + (select count(*) from jobs where state in ('queued', 'running'))"
             " + (select count(*) from jobs where state = 'waiting' and run_at <= ?)"
         )
-        return self._ask(due, now, now)[0][0] == 0
+        return self._ask(due, now, now, now)[0][0] == 0
 
     def _next_due(self, *, before: datetime) -> datetime | None:
         """Return when something is due next on the way to a moment."""
@@ -152,8 +169,7 @@ class _Player:
         return "".join(f"(stopped: {reason})\n" for (reason,) in self._ask(_STUCK))
 
     def _ask(self, query: str, *values: object) -> list[Any]:
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=30)) as connection:
-            return connection.execute(query, values).fetchall()
+        return self._database.execute(query, values).fetchall()
 
 
 _STUCK = "select reason from jobs where state in ('held', 'parked') order by reason"

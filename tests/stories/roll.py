@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from tests.stories.citizen import Citizen
-from worker.events import parse_event
+from worker.events import Event, EventType, parse_event
 from worker.roster import Linked, NewPerson, Person, Profile, Record, fold, link, profile
 
 PRECEDENCE = {"hr": 10, "it": 5}
@@ -22,6 +22,7 @@ class Roll:
         self.records: dict[_At, Record] = {}
         self.owner: dict[_At, str] = {}
         self._profiles: dict[str, Profile] = {}
+        self._erased: dict[_At, datetime] = {}
 
     @property
     def people(self) -> list[str]:
@@ -39,12 +40,25 @@ class Roll:
         """Fold an event of a source; returns the people of whom something is known now that was not."""
         event = parse_event(dict(document), now=now)
         at = (source, event.subject)
+        if at in self._erased and (event.time <= self._erased[at] or self._is_stale(at, event)):
+            return set()
         self.records[at] = fold(self.records.get(at, Record(*at)), event, now)
         self._profiles.clear()
         told = {at}
         while (settled := self._settle_one()) is not None:
             told.add(settled)
         return {self.owner[each] for each in told if each in self.owner}
+
+    def erase(self, key: str, now: datetime) -> None:
+        """Forget a person; what was told of them is applied to nobody from then on."""
+        for at in [at for at, owner in self.owner.items() if owner == key]:
+            self._erased[at] = now
+            del self.records[at], self.owner[at]
+        self._profiles.clear()
+
+    def _is_stale(self, at: _At, event: Event) -> bool:
+        """Tell whether an event about somebody who was erased makes nobody: only a ``joined`` does."""
+        return at not in self.records and event.type is not EventType.JOINED
 
     def _settle_one(self) -> _At | None:
         """Find out whose one record is that was nobody's, or another's; None where all is known that can be."""

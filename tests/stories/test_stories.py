@@ -25,8 +25,11 @@ def played(
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_story_end_to_end"
     ]
+    empty = real.empty_database(tmp_path_factory.mktemp("empty"))
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        yield {story.name: pool.submit(real.play, story, tmp_path_factory.mktemp(story.name)) for story in chosen}
+        yield {
+            story.name: pool.submit(real.play, story, tmp_path_factory.mktemp(story.name), empty) for story in chosen
+        }
         pool.shutdown(cancel_futures=True)
 
 
