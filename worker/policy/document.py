@@ -305,7 +305,7 @@ class BrakesSection(Section):
     )
 
     lists: BrakeWindow = Field(
-        BrakeWindow(floor=1, share=0.10, per=Offset(hours=24)), description="Deletions of shared addresses."
+        BrakeWindow(floor=3, share=0.10, per=Offset(hours=24)), description="Deletions of shared addresses."
     )
 
     def window(self, brake: str) -> BrakeWindow:
