@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+from httpx import Client
 from pydantic import SecretStr
 
-from tests.end_to_end.installation import Installation, installed, wait_until
+from tests.end_to_end.installation import Installation, installed, plain_client, wait_until
 from tests.stories.mail import lines_of
 from tests.stories.pure import are_those
 from tests.stories.story import ByHand, Moment, Story
@@ -65,10 +65,11 @@ def _running(story: Story, directory: Path, empty: Path) -> Iterator["_Player"]:
             directory, database_url=f"sqlite:///{database}", broker_url="memory://", upgrade=False
         ) as installation,
         closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection,
+        plain_client() as client,
     ):
         (directory / "policy.toml").write_text(story.policy)
         (directory / "sources.toml").write_text(_SOURCES)
-        player = _Player(installation, connection)
+        player = _Player(installation, connection, client)
         player.seed(story)
         player.move_to(story.moments[0].at)
         installation.start_serving("up")
@@ -76,14 +77,14 @@ def _running(story: Story, directory: Path, empty: Path) -> Iterator["_Player"]:
 
 
 class _Player:
-    def __init__(self, installation: Installation, database: sqlite3.Connection) -> None:
-        self._installation, self._database = installation, database
+    def __init__(self, installation: Installation, database: sqlite3.Connection, client: Client) -> None:
+        self._installation, self._database, self._client = installation, database, client
         self._shift = timedelta()
 
     def seed(self, story: Story) -> None:
         """Give the sandbox what the story begins with."""
         url = f"{self._installation.sandbox.url}/_sandbox/seed"
-        httpx.post(url, json=story.seed).raise_for_status()
+        self._client.post(url, json=story.seed).raise_for_status()
 
     def move_to(self, at: datetime) -> None:
         """Set business time."""
@@ -111,7 +112,7 @@ class _Player:
         body, secret = json.dumps(document).encode(), SecretStr(self._installation.secret)
         headers = sign(f"msg_{uuid4().hex}", body, secret, datetime.now(UTC) + self._shift)
         url = f"{self._installation.url}/hooks/{source}"
-        answer = httpx.post(url, content=body, headers={**headers, "content-type": "application/json"}, timeout=60)
+        answer = self._client.post(url, content=body, headers={**headers, "content-type": "application/json"})
         assert answer.status_code == 202, answer.text
 
     def _wake(self) -> None:
@@ -122,7 +123,7 @@ class _Player:
 
     def _do_by_hand(self, what: ByHand) -> None:
         url = f"{self._installation.sandbox.api_url}/domains/{what.path}"
-        answer = httpx.request(what.method, url, json=what.body or None, auth=_ACCOUNT)
+        answer = self._client.request(what.method, url, json=what.body or None, auth=_ACCOUNT)
         assert answer.status_code == 200, answer.text
 
     def _reconcile(self) -> None:
@@ -156,7 +157,7 @@ class _Player:
 
     def _differences(self, moment: Moment) -> Iterator[str]:
         if moment.mail is not None:
-            state: dict[str, Any] = httpx.get(f"{self._installation.sandbox.url}/_sandbox/state").json()
+            state: dict[str, Any] = self._client.get(f"{self._installation.sandbox.url}/_sandbox/state").json()
             held = lines_of(state)
             if held != moment.mail:
                 yield f"the host holds\n{held}instead of\n{moment.mail}{self._reasons()}"
