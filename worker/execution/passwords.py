@@ -73,7 +73,8 @@ def _take_lane(execution: Execution, person_id: int, actor: str) -> tuple[Addres
     with execution.database.write() as session:
         if not people.exists(session, person_id):
             raise NoSuchPerson(f"there is no person {person_id}")
-        people.lock(session, person_id)  # before the job's row, as everywhere
+        if people.lock(session, person_id).erased_at is not None:  # before the job's row, as everywhere
+            raise NotAllowedNow(f"person {person_id} was erased: they have no mailbox any more")
         address = _settable(session, execution, person_id)
         subject = Subject(SubjectKind.PERSON, str(person_id))
         taken = lanes.take(session, subject, worker=execution.worker, lease=LEASE, urgency=Urgency.JOINER, now=now)

@@ -156,6 +156,8 @@ def _require_people(session: Session, *person_ids: int) -> None:
     for person_id in person_ids:
         if not people.exists(session, person_id):
             raise UnknownPerson(f"there is no person {person_id}")
+        if people.is_erased(session, person_id):
+            raise MergeRefused(f"person {person_id} was erased: nothing is left of them, and nothing becomes theirs")
         if (kept := merges.merged_into(session, person_id)) is not None:
             raise MergeRefused(f"person {person_id} was merged into person {kept}")
 

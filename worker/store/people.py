@@ -114,6 +114,11 @@ def exists(session: Session, person_id: int) -> bool:
     return session.get(PersonRow, person_id) is not None
 
 
+def is_erased(session: Session, person_id: int) -> bool:
+    """Tell whether everything personal of a person was removed."""
+    return session.scalar(select(PersonRow.erased_at).where(PersonRow.id == person_id)) is not None
+
+
 def lock(session: Session, person_id: int) -> PersonRow:
     """Return a person's row, locked until the transaction ends."""
     return session.get_one(PersonRow, person_id, with_for_update=True)
