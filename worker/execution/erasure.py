@@ -25,7 +25,8 @@ def erase(run: Run, policy: Policy) -> Outcome:
         if not agrees_on_erasure(session, run.execution.precedence, person_id, policy, run.now):
             return Held(_NO_EVIDENCE)
     with run.execution.database.write() as session:
-        forgetting.forget_elsewhere(session, person_id)
+        for each in (*merges.merged_with(session, person_id), person_id):
+            forgetting.forget_elsewhere(session, each)
     with run.execution.database.write() as session:
         people.lock_linking(session)  # the order of locks is that of ``intake.apply``
         forgetting.lock_records(session, person_id)

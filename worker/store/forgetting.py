@@ -1,10 +1,12 @@
 """Forgetting: removing everything personal of one person from every table, so that only keys and times are left."""
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, false, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from worker.planning.step import Operation
@@ -50,8 +52,7 @@ def forget_person(session: Session, person: PersonRow, until: datetime, now: dat
     _forget_addresses(session, person.id, until, now)
     _forget_jobs(session, person.id)
     session.execute(delete(MembershipRow).where(MembershipRow.person_id == person.id))
-    for act in session.scalars(select(AuditRow).where(AuditRow.target == f"person {person.id}")):
-        act.detail = {name: value for name, value in act.detail.items() if isinstance(value, int)}
+    _forget_acts(session, person.id)
     session.execute(delete(DriftRow).where(DriftRow.person_id == person.id))
     _forget_merges(session, person.id, now)
     person.name, person.phase, person.erased_at = "", PHASE, now
@@ -67,29 +68,43 @@ def forget_event(row: EventRow) -> None:
 
 
 def forget_elsewhere(session: Session, person_id: int) -> None:
-    """Take a person's addresses out of what was written down of others: lists of shared addresses, forwardings.
+    """Take a person's addresses and names out of what was written down of others: lists, forwardings, texts.
 
-    Reads through all calls and jobs, because nothing says where an address once stood; so it is done ahead, in a
+    A text is an autoreply that told whom to write to, or the name on a mailbox that was theirs until people were told
+    apart. Reads through all calls and jobs, because nothing says where an address once stood; so it is done ahead, in a
     transaction of its own that nobody waits for. Idempotent.
     """
-    held = [*session.scalars(select(AddressRow.address).where(AddressRow.person_id == person_id).distinct())]
-    if not held:
+    held, names = _held_by(session, person_id), _names_of(session, person_id)
+    if not (told := [*held, *names]):
         return
-    mentioned = or_(_mentions(StepRow.before, held), _mentions(StepRow.after, held))
+    theirs = re.compile(rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, told))})(?!\w)")
+    mentioned = or_(_mentions(StepRow.before, told), _mentions(StepRow.after, told))
     forwarded = and_(StepRow.operation.in_(_FORWARDINGS), StepRow.target.in_(held))
     for step in session.scalars(select(StepRow).where(StepRow.state.in_(_SETTLED), or_(mentioned, forwarded))):
-        step.before, step.after, step.hash = _without(step.before, held), _without(step.after, held), ""
+        step.before, step.after, step.hash = _without(step.before, theirs), _without(step.after, theirs), ""
         if step.operation in _FORWARDINGS and step.target in held:
             step.target = erased.hashed(session, erased.of_address(step.target))
-    for job in session.scalars(select(JobRow).where(or_(_mentions(JobRow.plan, held), _mentions(JobRow.reason, held)))):
-        if job.plan and (plan := [_without(step, held) for step in job.plan]) != job.plan:
+    for job in session.scalars(select(JobRow).where(or_(_mentions(JobRow.plan, told), _mentions(JobRow.reason, held)))):
+        if job.plan and (plan := [_without(step, theirs) for step in job.plan]) != job.plan:
             job.plan, job.plan_hash = plan, None
         if job.reason and any(each in job.reason for each in held):
             job.reason = _GONE
-    found = or_(*(_mentions(column, held) for column in (DriftRow.wanted, DriftRow.found, DriftRow.written)))
+    found = or_(*(_mentions(column, told) for column in (DriftRow.wanted, DriftRow.found, DriftRow.written)))
     session.execute(delete(DriftRow).where(or_(found, DriftRow.address.in_(held), DriftRow.mailbox.in_(held))))
     session.execute(update(AttemptRow).where(_mentions(AttemptRow.excerpt, held)).values(excerpt=None))
     session.flush()
+
+
+def _held_by(session: Session, person_id: int) -> list[str]:
+    return [*session.scalars(select(AddressRow.address).where(AddressRow.person_id == person_id).distinct())]
+
+
+def _names_of(session: Session, person_id: int) -> list[str]:
+    """Return the names that a person has, and had on a mailbox of theirs."""
+    mine = select(StepRow).join(JobRow, JobRow.id == StepRow.job_id).where(JobRow.person_id == person_id)
+    written = [fields.get("name") for step in session.scalars(mine) for fields in (step.before, step.after)]
+    names = {session.get_one(PersonRow, person_id).name, *written}
+    return sorted(name for name in names if isinstance(name, str) and name and name != _GONE)
 
 
 def _forget_records(session: Session, person: PersonRow, until: datetime) -> list[tuple[str, str]]:
@@ -132,6 +147,20 @@ def _forget_jobs(session: Session, person_id: int) -> None:
         job.plan = job.plan_hash = job.braked_hash = job.approved_hash = job.reason = None
 
 
+def _forget_acts(session: Session, person_id: int) -> None:
+    """Keep of what operators did about a person that they did it, also where it is written down of another."""
+    parted = and_(AuditRow.act == "people.split", AuditRow.target.in_(_parted_from(session, person_id)))
+    for act in session.scalars(select(AuditRow).where(or_(AuditRow.target == f"person {person_id}", parted))):
+        if act.target == f"person {person_id}" or act.detail.get("other") == person_id:
+            act.detail = {name: value for name, value in act.detail.items() if isinstance(value, int)}
+
+
+def _parted_from(session: Session, person_id: int) -> list[str]:
+    return [
+        f"person {each}" for each in session.scalars(select(MergeRow.person_id).where(MergeRow.other_id == person_id))
+    ]
+
+
 def _forget_merges(session: Session, person_id: int, now: datetime) -> None:
     """What operators decided about whose records are whose names them, and there is nothing left to take back."""
     for row in session.scalars(
@@ -140,13 +169,14 @@ def _forget_merges(session: Session, person_id: int, now: datetime) -> None:
         row.former, row.undone_at = {"moved": [], "addresses": [], "added": []}, row.undone_at or now
 
 
-def _mentions(column: Any, held: Iterable[str]) -> ColumnElement[bool]:
-    return or_(*(cast(column, Text).contains(address, autoescape=True) for address in held))
+def _mentions(column: Any, told: Iterable[str]) -> ColumnElement[bool]:
+    # As JSON has it: a letter beyond ASCII is written as its number. Of plain text the addresses alone are asked for.
+    return or_(false(), *(cast(column, Text).contains(json.dumps(each)[1:-1], autoescape=True) for each in told))
 
 
-def _without(document: Any, held: Sequence[str]) -> Any:
+def _without(document: Any, theirs: re.Pattern[str]) -> Any:
     if isinstance(document, dict):
-        return {name: _without(value, held) for name, value in document.items()}
+        return {name: _without(value, theirs) for name, value in document.items()}
     if isinstance(document, list):
-        return [_without(value, held) for value in document]
-    return _GONE if document in held else document
+        return [_without(value, theirs) for value in document]
+    return theirs.sub(_GONE, document) if isinstance(document, str) else document
