@@ -25,15 +25,16 @@ do = ["delete-mailbox", "alias-to-manager"]
 after = "20d"
 do = ["release-address"]
 """
-PERSONAL = ("ada'", "lovelace", "kingsborough", "byron", "noel", "4711-umbelliferae", "e-one", "x-one", "@private", "secret wing")
+NUMBER = "4711-umbelliferae"
+PERSONAL = ("ada'", "lovelace", "kingsborough", "byron", "noel", NUMBER, "e-one", "x-one", "@private", "secret wing")
 
 
 def leave_traces(office: Office) -> None:
     """Have Ada do whatever leaves personal data in a table, and let her go."""
     office.activate(POLICY + '[leaving]\nfallback = "postmaster"\n' + STAGES)
     office.join("Z1", "Grace Hopper", department="Engineering")
-    office.join("e-one", "Ada Lovelace", personalEmail="ada@private.example", employeeNumber="4711-umbelliferae", site="Secret Wing")
-    office.tell("updated", "x-one", source="it", employeeNumber="4711-umbelliferae", department="Engineering")
+    office.join("e-one", "Ada Lovelace", personalEmail="ada@private.example", employeeNumber=NUMBER, site="Secret Wing")
+    office.tell("updated", "x-one", source="it", employeeNumber=NUMBER, department="Engineering")
     office.drain()
     office.tell("renamed", "e-one", familyName="Kingsborough")
     office.drain()
@@ -110,7 +111,7 @@ def test_what_comes_late_is_applied_to_nobody(office: Office) -> None:
     office.tell("updated", "e-one", familyName="Kingsborough")
     office.join("e-one", "Ada Lovelace", time=before)
     office.tell("purged", "e-one")
-    office.tell("updated", "x-two", source="it", employeeNumber="4711-umbelliferae")
+    office.tell("updated", "x-two", source="it", employeeNumber=NUMBER)
     office.drain()
 
     assert repeated.duplicate
@@ -125,7 +126,7 @@ def test_who_joins_later_is_a_new_person_and_gets_another_address(office: Office
     """A return after the erasure knows nothing of the former time, and the address stays barred as for others."""
     leave_traces(office)
     office.work_on(21 * DAY, every=DAY)
-    office.join("e-one", "Ada Lovelace", employeeNumber="4711-umbelliferae")
+    office.join("e-one", "Ada Lovelace", employeeNumber=NUMBER)
     office.tell("updated", "e-one", department="Support")
     office.join("e-two", "Ada Lovelace", time=office.clock.now() - 30 * DAY)
     office.drain()
