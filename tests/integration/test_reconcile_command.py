@@ -136,3 +136,30 @@ def test_the_api_lists_drift_in_pages(office: Office, migrated_url: str, tmp_pat
     assert (rest["next"], wrong.status_code) == (None, 422)
     assert first["readings"][0]["readAt"] == "2026-03-02T10:00:00Z"
     assert "/api/v1/drift" in described
+
+
+def test_a_domain_that_the_account_lacks_hides_nothing_of_the_others(office: Office, shell: Shell) -> None:
+    """What the others hold is shown and repaired all the same; then the missing one is named, with 1."""
+    policy = POLICY + '[[domains]]\nname = "example.fr"\npeople = { country = "FR" }\n'
+    office.activate(policy)
+    meddle(office)
+
+    ran = shell.run("reconcile", "--apply")
+
+    assert ran.code == 1
+    assert f"job {office.job_of(1).id}" in ran.out
+    assert "example.org at " in ran.out
+    assert ran.err == "mailroster: the mail host's account has no domain example.fr\n"
+    assert shell.run("reconcile", "example.fr").out == ""
+
+
+def test_why_names_the_domain_that_somebody_waits_for(office: Office, shell: Shell) -> None:
+    """Who gets no address because their domain cannot be read is told so, with the job that a person must look at."""
+    office.activate(POLICY + '[[domains]]\nname = "example.fr"\npeople = { country = "FR" }\n')
+    office.join("E3", "Sophie Germain", country="FR")
+    office.drain()
+
+    ran = shell.run("why", "E3")
+
+    assert ran.code == 3
+    assert "which reads the addresses of example.fr and is held: the mail host has no domain example.fr" in ran.out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.office import DAY, MONDAY, Office
+from tests.integration.office import DAY, MONDAY, POLICY, Office
 from tests.integration.shell import Shell, beside, event, lines
 from worker.policy import Policy, load_policy
 from worker.store.policies import active_policy
@@ -135,3 +135,22 @@ def test_command_and_why_tell_the_same(office: Office, migrated_url: str, tmp_pa
     said = shell.run("why", "E1").out
     assert "2026-03-11 00:00 Europe/London: block; can be undone until 2026-04-10 00:00 Europe/London" in said
     assert "2026-04-10 00:00 Europe/London: delete-mailbox; cannot be undone" in said
+
+
+def test_why_tells_what_is_held_before_what_comes(office: Office, migrated_url: str, tmp_path: Path) -> None:
+    """Somebody whose block waits for a person is not said to change by time alone; what cannot end has no end."""
+    office.activate(POLICY + '[brakes]\nblock = { floor = 0, share = 0.0, per = "24h" }\n')
+    office.employ("Ada Lovelace")
+    office.tell("updated", "E1", title=None)
+    office.tell("left", "E1", lastWorkingDay="2026-03-01")
+    office.join("E2", "Mary Jackson", hireDate="2026-03-20")
+    office.drain()
+    shell = beside(office, migrated_url, tmp_path)
+
+    held, joiner = shell.run("why", "E1"), shell.run("why", "E2")
+
+    assert (held.code, joiner.code) == (3, 0)
+    assert f"Next: job {office.job_of(1).id} is held and needs a person.\n" in held.out
+    assert "  title: nothing\n" in held.out
+    assert "managesieve: false -> false" not in held.out
+    assert "create-mailbox; can be undone without end" in joiner.out

@@ -31,6 +31,8 @@ def _changes(step: Step) -> Iterator[str]:
     for name in sorted({*step.before, *step.after}):
         if name not in step.after:
             yield f"{name}: {written(step.before[name])} -> gone"
+        elif name in step.before and step.before[name] == step.after[name]:
+            continue  # a call repeats what must hold; to somebody who reads it, it is no change
         elif name in step.before:
             yield f"{name}: {written(step.before[name])} -> {written(step.after[name])}"
         else:

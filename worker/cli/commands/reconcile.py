@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
 from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.steps import written
 from worker.execution import reconcile as execution
+from worker.execution.context import Execution
+from worker.execution.look import UnknownMailDomain
 from worker.execution.reconcile import Reconciled
 from worker.mail import FieldValue, domain_name
 from worker.planning.drift import Drift
@@ -29,7 +32,8 @@ def reconcile(
 ) -> None:
     """Compare what the mail host holds with what is wanted, in a few list calls per domain, and show what differs.
 
-    Exits with 3 if something differs that no job takes care of.
+    Exits with 3 if something differs that no job takes care of, and with 1, after showing the other domains, if the
+    account lacks one of them.
     """
     only = domain_name(domain) if domain else None
     with opened(ringing=apply) as deployment:
@@ -37,12 +41,29 @@ def reconcile(
         room = deployment.execution
         repair_for = actor() if apply else None
         names = [only] if only else execution.domains_of(room)
-        done = [execution.reconcile(room, name, repair_for=repair_for) for name in names]
+        done, unknown = _of_each(room, names, repair_for)
         with deployment.database.read() as session:
-            _show(session, only, done, limit=limit, as_json=as_json)
+            if done:
+                _show(session, only, done, limit=limit, as_json=as_json)
             undecided = drift.count_undecided(session, only)
+    if unknown:
+        raise Failed("; ".join(map(str, unknown)))
     if undecided:
         raise typer.Exit(3)
+
+
+def _of_each(
+    room: Execution, names: Sequence[str], repair_for: str | None
+) -> tuple[list[Reconciled], list[UnknownMailDomain]]:
+    """Reconcile each domain; one that the account lacks keeps nobody from seeing what the others hold."""
+    done: list[Reconciled] = []
+    unknown: list[UnknownMailDomain] = []
+    for name in names:
+        try:
+            done.append(execution.reconcile(room, name, repair_for=repair_for))
+        except UnknownMailDomain as error:
+            unknown.append(error)
+    return done, unknown
 
 
 def _show(session: Session, only: str | None, done: Sequence[Reconciled], *, limit: int, as_json: bool) -> None:

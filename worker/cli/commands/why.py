@@ -15,12 +15,12 @@ from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import erased_sentence, person_meant
 from worker.deployment import Deployment
 from worker.mail import called
-from worker.policy import load_policy
+from worker.policy import home_of, load_policy
 from worker.policy.instants import zone_of
 from worker.roster import profile
 from worker.store import addresses, events, jobs, people, steps
 from worker.store.database import Session
-from worker.store.jobs import JobFilter
+from worker.store.jobs import JobFilter, Subject, SubjectKind
 from worker.store.policies import active_policy
 from worker.store.schedule import Coming, coming_to
 from worker.store.states import JobState
@@ -43,6 +43,7 @@ def why(who: Who, *, as_json: Json = False) -> None:
         told = jobs.page(session, JobFilter(person_id=row.id), after=0, limit=_MOST_JOBS)
         zone = _zone(session, row, deployment.sources.precedence)
         ahead = _ahead(session, row, deployment)
+        domain_job = _domain_job(session, row, deployment)
         if as_json:
             detail = person_detail(session, row, deployment.sources.precedence, personal=True)
             story = {"jobs": [job_detail(session, job) for job in told], "zone": zone.key, "next": _then(row, zone)}
@@ -50,7 +51,10 @@ def why(who: Who, *, as_json: Json = False) -> None:
             show_json(detail | story)
         else:
             _tell(session, row, told, zone)
-            _tell_ahead(ahead)
+            _tell_next(row, told, ahead, zone)
+            _tell_wait(domain_job)
+    if domain_job is not None and domain_job.state in NEEDS_A_PERSON:
+        raise typer.Exit(3)
     if any(job.state in NEEDS_A_PERSON for job in told):
         raise typer.Exit(3)
 
@@ -76,6 +80,24 @@ def _ahead(session: Session, row: PersonRow, deployment: Deployment) -> list[Com
     return list(coming_to(session, row, load_policy(active[1]), precedence, now))
 
 
+def _domain_job(session: Session, row: PersonRow, deployment: Deployment) -> JobRow | None:
+    """Return the job that reads the person's domain, if that is what they wait for before they get an address."""
+    active = active_policy(session)
+    if active is None or jobs.outstanding(session, Subject(SubjectKind.PERSON, str(row.id))) is not None:
+        return None
+    if row.next_change_at is None or row.next_step is not None or addresses.of_person(session, row.id):
+        return None
+    facts = profile(people.load(session, row.id), deployment.sources.precedence).facts
+    domain = home_of(facts, load_policy(active[1]))
+    return jobs.outstanding(session, Subject(SubjectKind.DOMAIN, domain))
+
+
+def _tell_wait(job: JobRow | None) -> None:
+    if job is not None:
+        why_not = f": {job.reason}" if job.reason else ""
+        say(f"Waits for job {job.id}, which reads the addresses of {job.subject_key} and is {job.state.value}{why_not}")
+
+
 def _then(row: PersonRow, zone: ZoneInfo) -> JsonObject | None:
     if row.next_change_at is None:
         return None
@@ -96,17 +118,25 @@ def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) 
             _tell_job(session, each, moment(at, zone))
     say()
     say(f"Groups: {', '.join(map(called, sorted(addresses.memberships(session, row.id)))) or 'none'}")
-    if row.next_change_at is None:
-        say(f"Next: nothing changes by time alone.{_unserved(told)}")
-    else:
+
+
+def _tell_next(row: PersonRow, told: list[JobRow], ahead: list[Coming], zone: ZoneInfo) -> None:
+    """Tell everything that will come, if nobody says anything new, and what must be done before any of it."""
+    waiting = next((job for job in told if job.state in NEEDS_A_PERSON), None)
+    if row.next_change_at is not None:
         say(f"Next: {row.next_step or 'a look'} at {moment(row.next_change_at, zone)}")
-
-
-def _tell_ahead(ahead: list[Coming]) -> None:
-    """Tell everything that will come, if nobody says anything new."""
+    elif waiting is not None:
+        say(f"Next: job {waiting.id} is {waiting.state.value} and needs a person.")
+    elif not ahead:
+        say(f"Next: nothing changes by time alone.{_unserved(told)}")
     for each in ahead:
-        end = way_back(each) if each.change.irreversible else f"can be undone until {way_back(each)}"
-        say(f"  {moment(each.change.at, each.zone)}: {each.change.step}; {end}")
+        say(f"  {moment(each.change.at, each.zone)}: {each.change.step}; {_undoable(each)}")
+
+
+def _undoable(each: Coming) -> str:
+    if each.change.irreversible:
+        return way_back(each)
+    return f"can be undone {'until ' if each.change.undoable_until else ''}{way_back(each)}"
 
 
 def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:
@@ -115,9 +145,16 @@ def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:
         say(f"  happened {moment(row.time, zone)}")
     stated = row.document.get("data")
     for name, value in stated.items() if isinstance(stated, dict) else ():
-        say(f"  {name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+        say(f"  {name}: {_stated(value)}")
     if row.reason:
         say(f"  {row.reason}")
+
+
+def _stated(value: object) -> str:
+    """Return a value as people read it; null is what a source says of a fact that is empty."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)
 
 
 def _unserved(told: list[JobRow]) -> str:
