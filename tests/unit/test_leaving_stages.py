@@ -96,6 +96,16 @@ def test_the_next_step_is_named_by_the_policys_words() -> None:
     ]
 
 
+def test_many_actions_of_one_instant_read_as_a_list() -> None:
+    """More than two are joined as a sentence joins them."""
+    actions = '["block", "leave-groups", "autoreply", "forward-to-manager"]'
+    at_once = policy(AUTOREPLY + f'[[leaving.stages]]\nafter = "0d"\ndo = {actions}\n')
+
+    decision = desired(ada(blocked_at=None), at_once, utc("2026-03-02T12:00"))
+
+    assert decision.state.next_step == "block, leave-groups, autoreply and forward-to-manager"
+
+
 @pytest.mark.parametrize(
     ("zone", "midnight"),
     [

@@ -6,11 +6,15 @@ from worker.policy.state import Access, DesiredPerson, Erased, Missing, NoMailbo
 
 
 def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
-    """Say in words what happens between two states: the policy's names of actions, joined by ``and``."""
+    """Say in words what happens between two states: the policy's names of actions, as a list in a sentence."""
     words = [*_mailbox_steps(now.mailbox, after.mailbox)]
     if now.groups and not after.groups:
         words.insert(1, "leave-groups")
-    return " and ".join(words) or "departure"
+    return _listed(words) or "departure"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _mailbox_steps(now: PersonState, after: PersonState) -> Iterator[str]:
