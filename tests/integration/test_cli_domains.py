@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.shell import Shell
+from tests.integration.shell import Shell, event, lines
 from worker.sandbox import RunningSandbox
 
 POLICY = """
@@ -63,3 +63,26 @@ def test_adoption_knows_every_domain_of_the_policy(shell: Shell) -> None:
     assert "sophie.germain@bücher.example" in ours.out
     assert other.code != 0
     assert "the policy has no domain example.net; it has example.org, bücher.example, example.fr" in other.err
+
+
+def test_a_plan_leaves_out_what_needs_a_domain_that_is_not_there(shell: Shell) -> None:
+    """The others' plans are shown all the same; somebody of the missing domain is told why nothing would be done."""
+    people = [
+        event(1, "person.joined", "E1", givenName="Ada", familyName="Lovelace", personalEmail="a@home.example"),
+        event(
+            2,
+            "person.joined",
+            "E2",
+            givenName="Sophie",
+            familyName="Germain",
+            personalEmail="s@home.example",
+            country="FR",
+        ),
+    ]
+    shell.write("people.ndjson", lines(*people))
+
+    ran = shell.run("plan", "--event", "people.ndjson", "--policy", "policy.toml")
+
+    assert ran.code == 3, ran.err
+    assert "create-mailbox ada.lovelace@example.org" in ran.out
+    assert "stopped: the mail host's account has no domain example.fr" in ran.out

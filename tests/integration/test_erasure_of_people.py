@@ -10,6 +10,7 @@ from sqlalchemy import select
 from tests.integration.office import DAY, POLICY, Office
 from tests.integration.shell import Shell
 from worker.events import EventType
+from worker.execution.preview import OfEverybody, preview
 from worker.intake import UnknownPerson, state_of_person
 from worker.store.states import EventState, JobState
 from worker.store.tables import Base
@@ -231,3 +232,19 @@ def test_the_command_line_says_just_that(office: Office, tmp_path: Path) -> None
     assert shown.out.strip() == "person 1 was erased at 2026-03-02 09:00 UTC"
     assert shell.run("why", "1").out == shown.out
     assert shell.run("why", "1", "--json").document["erasedAt"] == "2026-03-02T09:00:00Z"
+
+
+def test_a_plan_for_everybody_is_silent_about_the_erased(office: Office) -> None:
+    """Nothing can be done for who was erased, and nothing is said of them as if a source had forgotten them."""
+    office.employ("Grace Hopper")
+    office.join("E2", "Ada Lovelace", hireDate="2026-09-01")
+    office.tell("joining_cancelled", "E2")
+    office.drain()
+    office.move(DAY)
+    office.tell("purged", "E2")
+    office.drain()
+
+    found = preview(office.execution, office.intake, OfEverybody())
+
+    assert [each.id for each in office.people() if each.erased_at is not None] == [2]
+    assert [each.key for each in found.subjects] == ["1"]

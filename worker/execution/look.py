@@ -16,6 +16,15 @@ CALLS_OF_A_LOOK = 2
 class UnknownMailDomain(LookupError):
     """The mail host's account has no such domain."""
 
+    def __init__(self, domain: str) -> None:
+        super().__init__(lacks(domain))
+        self.domain = domain
+
+
+def lacks(domain: str) -> str:
+    """Say that the account has no such domain."""
+    return f"the mail host's account has no domain {domain}"
+
 
 class WriteRefused(RuntimeError):
     """A look was about to change something at the mail host; that is a defect."""
@@ -29,6 +38,8 @@ class Seen:
     aliases: dict[Address, Alias]
     rewrites: dict[SharedKey, Rewrite] = field(default_factory=dict)
     """Where they were asked for."""
+    lacking: frozenset[str] = frozenset()
+    """The domains that were to be looked at and that the mail host's account does not have."""
 
     @property
     def addresses(self) -> frozenset[Address]:
@@ -54,7 +65,7 @@ def look_at(execution: Execution, domain: str, *, rewrites: bool = False) -> See
         mailboxes, aliases = client.index(mailboxes_of(domain)), client.index(aliases_of(domain))
         found = client.index(rewrites_of(domain)) if rewrites else []
     except NotFound as error:
-        raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
+        raise UnknownMailDomain(domain) from error
     return Seen(
         {each.address: each for each in mailboxes},
         {each.address: each for each in aliases},
@@ -67,11 +78,13 @@ def seen_together(looks: Iterable[Seen]) -> Seen:
     mailboxes: dict[Address, Mailbox] = {}
     aliases: dict[Address, Alias] = {}
     rewrites: dict[SharedKey, Rewrite] = {}
+    lacking: set[str] = set()
     for seen in looks:
         mailboxes |= seen.mailboxes
         aliases |= seen.aliases
         rewrites |= seen.rewrites
-    return Seen(mailboxes, aliases, rewrites)
+        lacking |= seen.lacking
+    return Seen(mailboxes, aliases, rewrites, frozenset(lacking))
 
 
 def count_mailboxes(execution: Execution, domain: str) -> int:
@@ -79,7 +92,7 @@ def count_mailboxes(execution: Execution, domain: str) -> int:
     try:
         return len(execution.connect(_OnlyLooking(execution)).index(mailboxes_of(domain)))
     except NotFound as error:
-        raise UnknownMailDomain(f"the mail host's account has no domain {domain}") from error
+        raise UnknownMailDomain(domain) from error
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from worker.bell import SilentBell
 from worker.execution.context import Execution
-from worker.execution.look import CALLS_OF_A_LOOK, Seen, look_at, seen_together
+from worker.execution.look import CALLS_OF_A_LOOK, Seen, UnknownMailDomain, look_at, seen_together
 from worker.execution.preview_brakes import Braked, braked_in
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
 from worker.execution.quiet import not_quiet
@@ -88,10 +88,24 @@ def preview(execution: Execution, intake: Intake, question: Question, policy_tex
 
 
 def look_for(execution: Execution, *policies: Policy) -> Seen:
-    """Look at what a preview under these policies plans against. Raises UnknownMailDomain, MigaduError, NoCallNow."""
+    """Look at what a preview under these policies plans against.
+
+    A domain that the account lacks stops the plans that need it and no other. Raises UnknownMailDomain where it lacks
+    them all, MigaduError, NoCallNow.
+    """
     domains = dict.fromkeys(domain for policy in policies for domain in policy.mail_domains)
     rewrites = any(_may_touch_rewrites(execution, policy) for policy in policies)
-    return seen_together(look_at(execution, domain, rewrites=rewrites) for domain in domains)
+    seen = seen_together(_look_or_lack(execution, domain, rewrites=rewrites) for domain in domains)
+    if seen.lacking == domains.keys():
+        raise UnknownMailDomain(next(iter(domains)))
+    return seen
+
+
+def _look_or_lack(execution: Execution, domain: str, *, rewrites: bool) -> Seen:
+    try:
+        return look_at(execution, domain, rewrites=rewrites)
+    except UnknownMailDomain:
+        return Seen({}, {}, lacking=frozenset({domain}))
 
 
 def preview_on(execution: Execution, intake: Intake, question: Question, policy_text: str, seen: Seen) -> Preview:
@@ -155,8 +169,10 @@ def _everybody(scene: Scene) -> _Who:
     while events.any_accepted(scene.session, scene.now):
         apply_next(scene.intake)
     everybody: list[int] = []
-    while page := people.page(scene.session, after=everybody[-1] if everybody else 0, limit=_PAGE):
-        everybody += [row.id for row in page]
+    last = 0
+    while page := people.page(scene.session, after=last, limit=_PAGE):
+        last = page[-1].id
+        everybody += [row.id for row in page if row.erased_at is None]
         for person_id in not_quiet(scene.session, scene.intake, scene.policy, page):
             evaluate(scene.session, scene.intake, person_id, None)
     return everybody, _outstanding(scene)

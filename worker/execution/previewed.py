@@ -9,7 +9,7 @@ from datetime import datetime
 
 from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
-from worker.execution.look import Seen
+from worker.execution.look import Seen, lacks
 from worker.execution.shared import not_ours, observed
 from worker.execution.sight import Sight, observed_person, places_of
 from worker.execution.sparing import is_closed, spared
@@ -228,6 +228,9 @@ def _carried_out(scene: Scene, subject: Subject, plan: Plan, source: str) -> str
     """Leave a plan's effects in the rehearsal, or return why it would not be carried out."""
     if not plan.steps:
         return None
+    lacking = scene.seen.lacking & {domain_of(step.mailbox or step.target) for step in plan.steps}
+    if lacking:
+        return "; ".join(map(lacks, sorted(lacking)))
     job = jobs.outstanding(scene.session, subject)
     if job is None:
         return DRIFT
