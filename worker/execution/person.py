@@ -10,7 +10,7 @@ from worker.execution.evidence import agrees
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, perform
 from worker.execution.settle import settle
-from worker.execution.sight import Places, Sight, correct_ledger, observed_person, places_of, see
+from worker.execution.sight import Places, Sight, correct_ledger, exists_already, observed_person, places_of, see
 from worker.execution.sparing import is_closed, spared
 from worker.intake.context import OPERATOR
 from worker.intake.pinned import Barred, barred
@@ -166,7 +166,7 @@ def _without_address(run: Run, known: _Known) -> Outcome:
         return Held(known.barred.why if known.barred else known.state.why)
     if is_stale(known.domain_read_at, run.now):
         read_domain(run, domain_of(known.blocked_by))  # perhaps it was freed; then everybody it stopped is evaluated
-    return Held(_exists(known.blocked_by))
+    return Held(exists_already(known.blocked_by))
 
 
 def _mailbox(run: Run, known: _Known, now: datetime) -> tuple[datetime | None, Mailbox | None]:
@@ -196,7 +196,7 @@ def _take_or_leave(
     if existing is Existing.ADOPT and known.view.profile.facts.get("workEmail") == primary.address:
         _take_over(session, known, run, mailbox)
         return None
-    return Held(_exists(Address(primary.address)))
+    return Held(exists_already(primary.address))
 
 
 def _take_over(session: Session, known: _Known, run: Run, mailbox: Mailbox) -> None:
@@ -206,10 +206,6 @@ def _take_over(session: Session, known: _Known, run: Run, mailbox: Mailbox) -> N
     adoption.take_mailbox(session, taking, run.lease.job_id, run.now)
     for key in sorted(addresses.memberships(session, taking.person_id)):
         jobs.refresh(session, shared_subject(key), urgency=Urgency.CHANGE, now=run.now)
-
-
-def _exists(address: Address) -> str:
-    return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
 
 
 def _carry_out(run: Run, known: _Known, observed: ObservedPerson, sight: Sight) -> Outcome:

@@ -11,7 +11,7 @@ from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
 from worker.execution.look import Seen, lacks
 from worker.execution.shared import not_ours, observed
-from worker.execution.sight import Sight, observed_person, places_of
+from worker.execution.sight import Sight, exists_already, observed_person, places_of
 from worker.execution.sparing import is_closed, spared
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
@@ -190,7 +190,7 @@ def _no_address(scene: Scene, view: PersonView) -> str | None:
     except (NoUsableName, UnknownDomain) as error:
         return str(error)
     if taken:
-        return _exists(taken)
+        return exists_already(taken)
     bar = barred(scene.session, view, scene.policy, scene.now)
     return bar.why if bar else None
 
@@ -203,11 +203,7 @@ def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None
     if existing is Existing.ADOPT and view.profile.facts.get("workEmail") == primary.address:
         primary.provenance, primary.exists_since = Provenance.ADOPTED, scene.now
         return None
-    return _exists(primary.address)
-
-
-def _exists(address: str) -> str:
-    return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
+    return exists_already(primary.address)
 
 
 def _with_next_name(scene: Scene, person_id: int, primary: AddressRow | None) -> SubjectPlan:

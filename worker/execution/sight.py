@@ -195,3 +195,8 @@ def _autoreply(former: dict[str, FieldValue], today: date) -> dict[str, FieldVal
     if isinstance(ends, str) and ends <= today.isoformat():
         kept = {name: was for name, was in kept.items() if name != _AUTOREPLY_ENDS} | {_AUTOREPLY_IS_ON: False}
     return kept
+
+
+def exists_already(address: str) -> str:
+    """Return the sentence that stops us at a mailbox that exists and was not made here."""
+    return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
