@@ -495,3 +495,28 @@ def test_an_adoption_while_the_worker_works_is_right(office: Office) -> None:
 
     assert changed.hash != table.hash or shown(changed) == shown(table)
     assert office.aliases()["engineering"] >= {"bob.builder"}
+
+
+def test_what_was_to_go_stays_once_it_is_adopted(office: Office) -> None:
+    """A name that was taken back before it was made, and turns out to be in the mailbox, comes with the mailbox."""
+    found_company(office, ADA, people=False)
+    office.join("E1", "Ada Lovelace")
+    office.apply_all()
+    office.execute(
+        "insert into addresses (address, domain, role, provenance, person_id, held_from, withdrawn_at)"
+        " values ('countess@example.org', 'example.org', 'identity', 'reserved', 1, :at, :at)",
+        at=MONDAY.isoformat(sep=" "),
+    )
+    take(office)
+    office.drain()
+
+    assert office.identities("ada") == {"countess"}
+    assert ledger(office)["countess"] == ("identity", "adopted", 1)
+
+
+def test_a_list_that_exists_says_that_it_can_be_adopted(office: Office) -> None:
+    """The job of a group names every way out, taking over what is there among them."""
+    office.seed(aliases=(ENGINEERS,))
+    office.employ("Ada Lovelace", department="Engineering")
+
+    assert "adopt it, if it is a list, free it, or name the group otherwise" in str(office.job_on("engineering").reason)

@@ -24,6 +24,7 @@ from worker.store.views import shared_view
 NOTHING_WANTED = "it is not ours, and nothing is wanted of it"
 _LOOK_AGAIN = timedelta(minutes=1)
 _EVALUATION = timedelta(seconds=10)
+_IF_A_LIST = "adopt it, if it is a list"
 
 
 def run_shared(run: Run) -> Outcome:
@@ -45,7 +46,8 @@ def run_shared(run: Run) -> Outcome:
         if holder.role not in SHARED_ROLES:
             if not wanted.destinations:
                 return Done(NOTHING_WANTED)
-            return Held(f"{key} is held by somebody else ({holder.role}), so it cannot be a shared address")
+            ways = f"{_IF_A_LIST}, free it," if holder.role == Role.FOREIGN else "free it,"
+            return Held(f"{key} is held by somebody else ({holder.role}): {ways} or name the group otherwise")
     looked_at = run.now  # before the look, for what arrives while it is under way it need not show
     outcome = _carry_out(run, policy, wanted, (looked_at, _observe(run, key)))
     note = left_out_note(bare(key), wanted)
@@ -65,8 +67,8 @@ def observed(key: SharedKey, shown: Alias | Rewrite | None) -> ObservedShared | 
 
 def not_ours(key: SharedKey) -> str:
     """Return the sentence that stops us at what exists and was not made here."""
-    what = "the rewrite" if is_rewrite(key) else "the group"
-    return f"{called(key)} exists already and was not made here: delete it there, or name {what} otherwise"
+    ways = "delete it there, or name the rewrite" if is_rewrite(key) else f"{_IF_A_LIST}, delete it, or name the group"
+    return f"{called(key)} exists already and was not made here: {ways} otherwise"
 
 
 def _key(run: Run) -> SharedKey:

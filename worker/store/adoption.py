@@ -141,6 +141,7 @@ def _take(
     row.role, row.provenance, row.person_id = role, Provenance.ADOPTED, person_id
     row.job_id, row.held_from, row.exists_since = job_id, now, now
     row.written = row.blocked_at = row.former_fields = row.forwards_to = row.alias_to = row.instead_of = None
+    row.withdrawn_at = None  # whoever takes it over wants it, also where it was to go before it was made
     session.add(row)
     session.flush()
     return row
