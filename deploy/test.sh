@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks everything: installs into .venv if that has not been done, sees to it that PostgreSQL, RabbitMQ and Redis
-# answer and that curl is there, then runs the linters, the type checker and the tests, in two halves side by side. With
+# answer and that curl is there, then runs the linters, the type checker and the tests, in three parts side by side. With
 # arguments, runs pytest alone with these.
 
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/environment.sh"
@@ -24,14 +24,22 @@ run ruff format --check
 run mypy
 run lint-imports
 
-# Each half keeps one core busy; they share no database, queue or port.
-said="$(mktemp)"
-say "Running pytest tests/integration, which is shown at the end, and beside it all other tests ..."
-"$venv/bin/python" -m pytest tests/integration >"$said" 2>&1 &
-half=$!
-trap 'kill "$half" 2>/dev/null || true; rm -f -- "$said"' EXIT
+# Three parts at a time keep two cores and PostgreSQL busy; they share no database, queue or port.
+said="$(mktemp -d)"
+say "Running pytest in three parts side by side; two of them are shown at the end ..."
+files=(tests/integration/test_*.py)
+odd=() even=()
+for index in "${!files[@]}"; do
+    if ((index % 2)); then odd+=("${files[index]}"); else even+=("${files[index]}"); fi
+done
+"$venv/bin/python" -m pytest "${odd[@]}" >"$said/odd" 2>&1 &
+first=$!
+"$venv/bin/python" -m pytest "${even[@]}" >"$said/even" 2>&1 &
+second=$!
+trap 'kill "$first" "$second" 2>/dev/null || true; rm -rf -- "$said"' EXIT
 failed=0
 "$venv/bin/python" -m pytest --ignore=tests/integration || failed=1
-wait "$half" || failed=1
-cat -- "$said"
+wait "$first" || failed=1
+wait "$second" || failed=1
+cat -- "$said/odd" "$said/even"
 exit "$failed"
