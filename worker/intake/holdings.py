@@ -53,9 +53,9 @@ def give_back(session: Session, merged: Decision, person_id: int, other_id: int,
     said: list[str] = []
     returns_mailbox = False
     for former in merged.addresses:
-        row = session.get_one(AddressRow, former["id"], with_for_update=True)
-        if row.person_id != person_id:
-            continue  # it went another way since
+        row = session.get(AddressRow, former["id"], with_for_update=True)
+        if row is None or row.person_id != person_id:
+            continue  # it went another way since, or whoever had it was erased
         if former["role"] == Role.PRIMARY and row.role == Role.IDENTITY and row.exists_since is not None:
             said.append(f"{row.address} receives in the mailbox of person {person_id} by now, and stays there")
             continue
