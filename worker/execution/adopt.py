@@ -69,6 +69,7 @@ def adopt(adopter: Adopter, seen: Seen, asked: Asked, table: str) -> Survey:
     """
     now = adopter.execution.clock.now()
     with adopter.execution.database.write() as session:
+        people.lock_linking(session)  # whoever has more than one person holds it, see ``intake.apply``
         adoption.lock_everybody(session)
         shown = survey(_known(session, adopter, seen), asked)
         if shown.hash != table:
