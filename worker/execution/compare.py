@@ -153,7 +153,9 @@ def _person(
     *,
     under_way: bool,
 ) -> Compared | None:
-    primary = next(row for row in rows if row.role == Role.PRIMARY)
+    primary = next((row for row in rows if row.role == Role.PRIMARY), None)
+    if primary is None:
+        return None  # they gave it up since they were asked for
     address = Address(primary.address)
     mailbox = _with_our_forwarding(scene.seen.mailboxes.get(address), primary)
     if address in scene.policy.protected or (mailbox is not None and not is_ours(primary)):

@@ -20,8 +20,8 @@ _NOUNS = {
     Role.SHARED: "alias",
     Role.REWRITE: "rewrite",
 }
-_GIVEN_UP = timedelta(hours=1)
-"""A reading that is not finished by then was interrupted."""
+_GIVEN_UP = timedelta(days=1)
+"""A reading that is not finished by then was interrupted. So long that none that still goes on is taken away."""
 
 
 def note_written(row: AddressRow, fields: Mapping[str, FieldValue]) -> None:
