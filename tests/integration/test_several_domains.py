@@ -4,7 +4,6 @@ import pytest
 
 from tests.integration.office import DAY, Office
 from worker.execution import run_next
-from worker.execution.look import UnknownMailDomain
 from worker.execution.preview import OfEverybody, preview
 from worker.store.states import JobState
 from worker.store.tables import AddressRow
@@ -168,8 +167,8 @@ def test_an_unknown_call_keeps_the_promise(branches: Office) -> None:
     branches.fail({"match": {"method": "POST"}, "times": 1, "fault": "drop-after-apply"})
     branches.join("E1", "Ada Lovelace")
     branches.apply_all()
-    run_next(branches.execution)
-    assert ("create-mailbox", "unknown") in branches.ledger()
+    while ("create-mailbox", "unknown") not in branches.ledger():
+        assert run_next(branches.execution)
 
     branches.tell("updated", "E1", country="FR")
     branches.work_on(DAY / 24)
@@ -186,9 +185,7 @@ def test_a_list_reaches_only_mailboxes_of_its_own_domain(branches: Office) -> No
 
     assert branches.aliases() == {"everyone": {"ada.lovelace"}}
     note = branches.job_on("everyone").reason
-    assert note == (
-        "members left out, because an alias of example.org reaches only mailboxes there: ada.lovelace@example.fr"
-    )
+    assert note == "1 member is left out: the mail host hands mail of example.org only to mailboxes of example.org"
 
 
 def test_protected_names_are_protected_in_every_domain(branches: Office) -> None:
@@ -234,5 +231,5 @@ def test_a_domain_that_the_host_does_not_have_stops_only_those_who_need_it(branc
             "or mend organisation.domain or [[domains]] in the policy"
         ),
     ) in branches.outstanding()
-    with pytest.raises(UnknownMailDomain, match=r"example\.fr"):
-        preview(branches.execution, branches.intake, OfEverybody())
+    shown = preview(branches.execution, branches.intake, OfEverybody())
+    assert ["example.fr" in str(each.stopped) for each in shown.subjects if each.key == "2"] == [True]
