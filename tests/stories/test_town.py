@@ -89,11 +89,20 @@ def test_what_is_done_is_undone(story: Story, data: st.DataObject) -> None:
 
     assert _everything(town) == _everything(twin)
 
-    for moment in story.moments[turn + 1 :]:
-        if moment.at > town.now:
-            town.at(moment)
-            twin.at(moment)
+    to_come = [moment for moment in story.moments[turn + 1 :] if moment.at > town.now]
+    if any(
+        name in told.document["data"] for moment in to_come for told in moment.told for name in _hidden(told, undone)
+    ):
+        return
+    for moment in to_come:
+        town.at(moment)
+        twin.at(moment)
     assert _end(town) == _end(twin)
+
+
+def _hidden(told: Told, undone: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the facts of which a quieter source is not heard any more, since HR has stated them."""
+    return undone[1:] if told.source != "hr" else ()
 
 
 def _played(story: Story, last: int | None = None) -> Town:
