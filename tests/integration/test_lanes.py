@@ -17,10 +17,11 @@ from worker.execution import LEASE, run_next, sweep_once
 from worker.intake import apply, apply_next
 from worker.migadu import Call, Hooks, Outcome
 from worker.sandbox import RunningSandbox
-from worker.store import events, gate, jobs, people
+from worker.store import events, gate, jobs, leases, people
 from worker.store.database import Database, Session
 from worker.store.gate import Closing, Refusal
-from worker.store.jobs import Lease, LeaseLost, Subject, SubjectKind
+from worker.store.jobs import Subject, SubjectKind
+from worker.store.leases import Lease, LeaseLost
 from worker.store.states import JobState
 
 MINUTE = timedelta(minutes=1)
@@ -195,7 +196,7 @@ def test_answer_that_comes_after_a_takeover_changes_nothing(office: Office) -> N
 
 
 def _claimed(office: Office, session: Session, worker: str) -> Lease:
-    lease = jobs.claim(session, worker=worker, lease=LEASE, now=office.clock.now(), least_urgent=9)
+    lease = leases.claim(session, worker=worker, lease=LEASE, now=office.clock.now(), least_urgent=9)
     assert lease is not None
     return lease
 
@@ -208,14 +209,14 @@ def test_old_token_opens_nothing(office: Office) -> None:
         old = _claimed(office, session, "first")
     office.let_leases_run_out()
     with office.database.write() as session:
-        jobs.give_back_expired(session, office.clock.now())
+        leases.give_back_expired(session, office.clock.now())
         new = _claimed(office, session, "second")
     before = office.job_of(2)
 
     with pytest.raises(LeaseLost), office.database.write() as session:
-        jobs.hold_lease(session, old, LEASE)
+        leases.hold_lease(session, old, LEASE)
     with pytest.raises(LeaseLost), office.database.write() as session:
-        jobs.locked(session, old)
+        leases.locked(session, old)
 
     after = office.job_of(2)
     assert new.fence == old.fence + 1
@@ -312,10 +313,10 @@ def test_sweep_tells_what_is_there(office: Office) -> None:
 QUEUES: dict[str, tuple[str, Callable[[Session], object]]] = {
     "claim": (
         "ix_jobs_due",
-        lambda session: jobs.claim(session, worker="w", lease=LEASE, now=MONDAY + FOREVER, least_urgent=3),
+        lambda session: leases.claim(session, worker="w", lease=LEASE, now=MONDAY + FOREVER, least_urgent=3),
     ),
     "due_count": ("ix_jobs_due", lambda session: jobs.due_count(session, MONDAY + FOREVER, 8)),
-    "give_back": ("ix_jobs_leases", lambda session: jobs.give_back_expired(session, MONDAY)),
+    "give_back": ("ix_jobs_leases", lambda session: leases.give_back_expired(session, MONDAY)),
     "outstanding": (
         "uq_jobs_outstanding",
         lambda session: jobs.outstanding(session, Subject(SubjectKind.PERSON, "77")),
@@ -383,10 +384,10 @@ def test_a_job_that_ends_while_another_refreshes_it_is_made_anew(database: Datab
     subject = Subject(SubjectKind.SHARED, "team@example.org")
     with database.write() as session:
         first = jobs.refresh(session, subject, urgency=2, now=MONDAY)
-        lease = jobs.claim(session, worker="w", lease=timedelta(minutes=1), now=MONDAY, least_urgent=3)
+        lease = leases.claim(session, worker="w", lease=timedelta(minutes=1), now=MONDAY, least_urgent=3)
     with ThreadPoolExecutor() as pool:
         with database.write() as session:
-            row = jobs.locked(session, lease)
+            row = leases.locked(session, lease)
             waiting = pool.submit(_refresh, database, subject)
             _wait_for_a_lock(database)
             row.state, row.finished_at = JobState.DONE, MONDAY

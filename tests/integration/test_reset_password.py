@@ -15,7 +15,7 @@ from worker.execution.passwords import PasswordUnknown, reset_password
 from worker.execution.verbs import NotAllowedNow, VerbRefused
 from worker.mail import Address
 from worker.migadu import Transient
-from worker.store import jobs
+from worker.store import jobs, leases
 from worker.store.audit import latest_acts
 from worker.store.jobs import Subject, SubjectKind
 from worker.store.states import JobState
@@ -107,7 +107,7 @@ def _busy(office: Office) -> None:
     office.tell("updated", "E1", familyName="King")
     office.apply_all()
     with office.database.write() as session:
-        assert jobs.claim(session, worker="x", lease=DAY, now=office.clock.now(), least_urgent=9) is not None
+        assert leases.claim(session, worker="x", lease=DAY, now=office.clock.now(), least_urgent=9) is not None
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_lane_is_one(office: Office) -> None:
     with office.database.write() as session:
         subject = Subject(SubjectKind.PERSON, "1")
         jobs.refresh(session, subject, urgency=1, now=office.clock.now())
-        jobs.claim(session, worker="x", lease=DAY, now=office.clock.now(), least_urgent=9)
+        leases.claim(session, worker="x", lease=DAY, now=office.clock.now(), least_urgent=9)
 
     with pytest.raises(NotAllowedNow, match=re.escape("ada.lovelace@example.org")):
         _reset(office)

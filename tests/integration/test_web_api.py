@@ -11,7 +11,7 @@ import pytest
 from tests.integration.test_web_server import Office, joined, on_sqlite, problem, served
 from worker.intake import apply_next
 from worker.planning.step import Brake
-from worker.store import addresses, holds, jobs
+from worker.store import domains, holds, jobs
 from worker.store.audit import latest_acts
 from worker.store.holds import Trip, find_hold
 from worker.store.jobs import Subject, SubjectKind
@@ -35,7 +35,7 @@ def office(migrated_url: str, tmp_path: Path) -> Iterator[Office]:
 def ada(office: Office) -> str:
     """The id of a person who joined, has an address reserved, and waits for her mailbox."""
     with office.deployment.database.write() as session:
-        addresses.set_domain_read(session, "example.org", office.deployment.clock.now())
+        domains.set_domain_read(session, "example.org", office.deployment.clock.now())
     assert office.deliver(joined(department="Sales")).status_code == 202
     assert apply_next(office.deployment.intake)
     office.bell.applies = office.bell.runs = 0

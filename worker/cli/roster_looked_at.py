@@ -9,7 +9,7 @@ from worker.mail import Address, domain_of
 from worker.policy import Hint, PersonView, Policy, RosterLook
 from worker.policy.lines import KeyPath
 from worker.roster import EmploymentKind
-from worker.store import addresses
+from worker.store import addresses, domains
 from worker.store.database import Session
 from worker.store.views import everybody
 
@@ -51,7 +51,7 @@ def _counts(view: PersonView) -> bool:
 def _fallbacks(session: Session, policy: Policy) -> Iterator[Hint]:
     """Yield the fallbacks that nobody has, in domains whose addresses were read."""
     for path, full in _named(policy):
-        read = addresses.domain_read_at(session, domain_of(full)) is not None
+        read = domains.domain_read_at(session, domain_of(full)) is not None
         if read and full not in policy.shared and addresses.held(session, full) is None:
             yield Hint(path, f"nobody has the address {full}", "make a mailbox for it, or name one that exists")
 

@@ -15,7 +15,7 @@ from worker.intake import Intake, apply_next
 from worker.mail import Address, SharedKey, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import Policy
-from worker.store import addresses, adoption, audit, events, jobs, people, steps
+from worker.store import addresses, adoption, audit, domains, events, jobs, memberships, people, steps
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
@@ -98,7 +98,7 @@ def release(adopter: Adopter, address: Address) -> None:
         if adoption.changed_since(session, row):
             raise AdoptionRefused(f"{address} was changed since it was adopted, so it cannot be given back as it was")
         adoption.give_back(session, row, now)
-        shared = sorted(addresses.memberships(session, person_id)) if person_id else []
+        shared = sorted(memberships.of_person(session, person_id)) if person_id else []
         if person_id is not None:
             people.evaluate_soon(session, [person_id], now)
         for each in (subject, *map(shared_subject, shared)):
@@ -134,10 +134,10 @@ def _note_addresses(session: Session, seen: Seen, shown: Survey, now: datetime) 
     taken = frozenset[Address]().union(*(line.identities | {line.proposal.address} for line in shown.selected))
     for domain in sorted(shown.domains):
         found = frozenset(each for each in seen.addresses if domain_of(each) == domain)
-        addresses.lock_domain(session, domain)
+        domains.lock_domain(session, domain)
         addresses.forget_foreign(session, domain, found, now)
         addresses.note_foreign(session, found - taken, now)
-        addresses.set_domain_read(session, domain, now)
+        domains.set_domain_read(session, domain, now)
 
 
 def _take_mailboxes(session: Session, adopter: Adopter, shown: Survey, table: str, now: datetime) -> None:

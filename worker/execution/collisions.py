@@ -8,7 +8,7 @@ from worker.execution.domain import read_domain
 from worker.execution.perform import CREATIONS, Run
 from worker.mail import Address, domain_of
 from worker.planning.step import ON_REWRITES
-from worker.store import addresses, jobs, people, steps
+from worker.store import addresses, leases, people, steps
 from worker.store.addresses import Provenance
 from worker.store.states import StepState
 
@@ -37,7 +37,7 @@ def _give_up(run: Run, target: Address) -> None:
     with run.execution.database.write() as session:
         if run.lease.subject.person_id is not None:
             people.evaluate_soon(session, [run.lease.subject.person_id], run.now)
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         held = addresses.held(session, target)
         if held is not None and held.provenance == Provenance.RESERVED:
             addresses.give_up(session, held, run.now)

@@ -6,7 +6,7 @@ from worker.execution.outcomes import Done, Held, Outcome
 from worker.execution.perform import Run
 from worker.mail import Address
 from worker.migadu import NotFound, aliases_of, mailboxes_of
-from worker.store import addresses, jobs, people
+from worker.store import addresses, domains, leases, people
 
 FRESH_INDEX = timedelta(seconds=50)
 """A domain read so recently shows an address to be free as well as a call of its own would."""
@@ -33,11 +33,11 @@ def read_domain(run: Run, domain: str) -> tuple[frozenset[Address], int]:
     began_at = run.now  # an address made while we read may be missing in what we read
     found = existing_addresses(run, domain)
     with run.execution.database.write() as session:
-        jobs.locked(session, run.lease)
-        addresses.lock_domain(session, domain)
+        leases.locked(session, run.lease)
+        domains.lock_domain(session, domain)
         addresses.forget_foreign(session, domain, found, run.now)
         foreign = addresses.note_foreign(session, found, run.now)
-        addresses.set_domain_read(session, domain, began_at)
+        domains.set_domain_read(session, domain, began_at)
         run.recorder.flush(session)
     with run.execution.database.write() as session:  # behind the lock, so that it sees whoever was evaluated before it
         people.evaluate_without_address_soon(session, run.now)

@@ -5,7 +5,7 @@ from worker.execution.outcomes import Done, Held, Outcome
 from worker.execution.perform import DRY_RUN, Run
 from worker.policy import Policy
 from worker.roster import erased_until
-from worker.store import audit, forgetting, jobs, merges, people, steps
+from worker.store import audit, forgetting, leases, merges, people, steps
 from worker.store.database import Session
 
 _ACTOR = "mailroster"
@@ -31,7 +31,7 @@ def erase(run: Run, policy: Policy) -> Outcome:
         people.lock_linking(session)  # the order of locks is that of ``intake.apply``
         forgetting.lock_records(session, person_id)
         people.lock(session, person_id)
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         run.recorder.flush(session)
         return _erase(session, run, person_id, policy)
 

@@ -10,7 +10,7 @@ from worker.execution.outcomes import Done, Held, Outcome, Parked, Retry, Waitin
 from worker.execution.perform import Run
 from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
-from worker.store import addresses, jobs, pauses, people, steps
+from worker.store import jobs, leases, memberships, pauses, people, steps
 from worker.store.database import DatabaseBusy, Session
 from worker.store.jobs import shared_subject
 from worker.store.pauses import PauseKind
@@ -47,7 +47,7 @@ def _record(run: Run, outcome: Outcome) -> None:
     with run.execution.database.write() as session:
         if _may_have_worked(outcome) and run.lease.subject.person_id is not None:
             people.evaluate_soon(session, [run.lease.subject.person_id], now)  # a confirmed block starts its clocks
-        row = jobs.locked(session, run.lease)
+        row = leases.locked(session, run.lease)
         run.recorder.flush(session)
         _settle(run, row, outcome, now)
         if row.generation != run.lease.generation:
@@ -117,9 +117,9 @@ def _tell_groups(session: Session, run: Run, now: datetime) -> None:
         for row in steps.of_job(session, run.lease.job_id)
     )
     since = now - run.execution.patience.creations
-    for key in sorted(addresses.memberships(session, person_id)):
+    for key in sorted(memberships.of_person(session, person_id)):
         subject = shared_subject(key)
-        if addresses.creations_under_way(session, key, since=since, but_person=person_id):
+        if memberships.creations_under_way(session, key, since=since, but_person=person_id):
             continue
         if not jobs.wake(session, subject, now) and made:
             jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)

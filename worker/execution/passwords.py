@@ -23,10 +23,11 @@ from worker.migadu import CALL_DEADLINE, NotFound, Unknown, mailbox_at
 from worker.planning.step import RANDOM_PASSWORD, Operation, Step
 from worker.planning.urgency import Urgency
 from worker.policy import Access, PersonState, WantedMailbox, desired, load_policy
-from worker.store import addresses, audit, jobs, lanes, people, steps
+from worker.store import addresses, audit, lanes, leases, people, steps
 from worker.store.database import Session
-from worker.store.jobs import LeaseLost, Subject, SubjectKind
+from worker.store.jobs import Subject, SubjectKind
 from worker.store.lanes import Taken
+from worker.store.leases import LeaseLost
 from worker.store.policies import active_policy
 from worker.store.states import STEP_MOVES, JobState, StepState, move
 from worker.store.steps import Intention
@@ -155,7 +156,7 @@ def _intended(run: Run, address: Address) -> StepRow:
     mailbox: Mailbox | None = run.client.show(mailbox_at(address)) if unsettled else None
     step = Step(Operation.RESET_PASSWORD, address, before={}, after={"password": RANDOM_PASSWORD})
     with run.execution.database.write() as session:
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         stuck = settle(session, steps.unsettled(session, run.lease.job_id), lambda _: mailbox, looked_at)
         run.recorder.flush(session)
         if stuck is None:
@@ -172,7 +173,7 @@ def _intention(run: Run) -> Intention:
 def _leave(run: Run, taken: Taken, outcome: Outcome) -> None:
     """Leave the lane as it was found, but where a call is not settled or the job was made for this one."""
     with run.execution.database.write() as session:
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         for row in steps.of_job(session, run.lease.job_id):
             if row.operation == Operation.RESET_PASSWORD and row.state is StepState.INTENDED:
                 row.state, row.settled_at = move(STEP_MOVES, row.state, StepState.SUPERSEDED), run.now

@@ -22,10 +22,10 @@ from worker.planning.plan import Plan
 from worker.planning.policy_change import counted_by
 from worker.planning.step import Operation, Step
 from worker.policy import Policy
-from worker.store import holds, jobs, steps
+from worker.store import holds, leases, steps
 from worker.store.budget import NoCallNow
 from worker.store.database import Session
-from worker.store.jobs import Lease
+from worker.store.leases import Lease
 from worker.store.states import StepState
 from worker.store.steps import Intention
 from worker.store.tables import JobRow, StepRow
@@ -80,7 +80,7 @@ class Order:
 def perform(run: Run, order: Order) -> Outcome:
     """Carry out a plan and return how the run ends. Raises MigaduError at the first step that fails, LeaseLost."""
     with run.execution.database.write() as session:
-        job = jobs.locked(session, run.lease)
+        job = leases.locked(session, run.lease)
         _show(job, order.plan)
         if run.execution.dry_run and order.plan.steps:
             return Held(DRY_RUN)
@@ -200,7 +200,7 @@ def _may_be_our_own(session: Session, row: StepRow) -> bool:
 
 def _write(run: Run, step_id: int, change: Callable[[Session, StepRow], None]) -> None:
     with run.execution.database.write() as session:
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         change(session, steps.get(session, step_id))
         run.recorder.flush(session)
 

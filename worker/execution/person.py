@@ -37,7 +37,7 @@ from worker.policy import (
     home_of,
     load_policy,
 )
-from worker.store import addresses, adoption, jobs, pauses, people, steps
+from worker.store import addresses, adoption, domains, jobs, leases, memberships, pauses, people, steps
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
@@ -87,7 +87,7 @@ def run_person(run: Run) -> Outcome:
     sight = see(run, mailbox, known.places, read_at or looked_at)
     with run.execution.database.write() as session:
         people.lock(session, int(known.view.profile.key))  # before the job's row, as everywhere
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
         stuck: Outcome | None = settle(session, rows, sight.place_of, looked_at)
         primary = addresses.held(session, known.view.address)
@@ -119,7 +119,7 @@ def _know(session: Session, run: Run) -> _Known | None:
         policy=policy,
         state=desired(view, policy, run.now).state.mailbox,
         primary=next((row for row in rows if row.role == Role.PRIMARY), None),
-        domain_read_at=addresses.domain_read_at(session, _domain(view, policy)),
+        domain_read_at=domains.domain_read_at(session, _domain(view, policy)),
         tried=any(
             row.operation == Operation.CREATE_MAILBOX and row.state in _TRIED
             for row in (*steps.of_job(session, run.lease.job_id), *unsettled)
@@ -204,7 +204,7 @@ def _take_over(session: Session, known: _Known, run: Run, mailbox: Mailbox) -> N
     identities = frozenset(each.address for each in mailbox.identities)
     taking = Taking(int(known.view.profile.key), mailbox.address, identities, instead_of=None)
     adoption.take_mailbox(session, taking, run.lease.job_id, run.now)
-    for key in sorted(addresses.memberships(session, taking.person_id)):
+    for key in sorted(memberships.of_person(session, taking.person_id)):
         jobs.refresh(session, shared_subject(key), urgency=Urgency.CHANGE, now=run.now)
 
 

@@ -20,7 +20,7 @@ from worker.mail import SharedKey, domain_of, is_rewrite
 from worker.planning.cost import cost_s
 from worker.planning.grouping import Group, grouped
 from worker.policy import Policy, load_policy
-from worker.store import addresses, events, jobs, people
+from worker.store import addresses, domains, events, jobs, memberships, people
 from worker.store.jobs import SubjectKind, subject_of
 from worker.store.policies import active_policy
 from worker.store.states import EventState
@@ -115,10 +115,10 @@ def preview_on(execution: Execution, intake: Intake, question: Question, policy_
         quiet = replace(intake, database=database, bell=SilentBell())
         now = execution.clock.now()
         activate_policy(session, policy_text, now)
-        known = frozenset(each for each in policy.mail_domains if addresses.domain_read_at(session, each) is not None)
+        known = frozenset(each for each in policy.mail_domains if domains.domain_read_at(session, each) is not None)
         for domain in policy.mail_domains:
             addresses.forget_foreign(session, domain, seen.addresses, now)
-            addresses.set_domain_read(session, domain, now)
+            domains.set_domain_read(session, domain, now)
         addresses.note_foreign(session, seen.addresses, now)
         scene = Scene(session, quiet, policy, seen, now, known, trips=[])
         who, notes = _asked(scene, question)
@@ -157,9 +157,9 @@ def _asked(scene: Scene, question: Question) -> tuple[_Who, tuple[str, ...]]:
         case OfEvents():
             return _apply(scene, question)
         case OfPerson(person_id):
-            before = addresses.memberships(scene.session, person_id)
+            before = memberships.of_person(scene.session, person_id)
             evaluate(scene.session, scene.intake, person_id, None)
-            after = addresses.memberships(scene.session, person_id)
+            after = memberships.of_person(scene.session, person_id)
             return ([person_id], {*(before ^ after), *(after & _outstanding(scene))}), ()
         case OfEverybody():
             return _everybody(scene), ()
@@ -211,7 +211,7 @@ def _plans(scene: Scene, person_ids: list[int], shared: set[SharedKey]) -> list[
     plans = [plan_of_person(scene, person_id) for person_id in person_ids]
     for plan in plans:
         if plan.makes_mailbox:
-            shared |= addresses.memberships(scene.session, int(plan.key))
+            shared |= memberships.of_person(scene.session, int(plan.key))
     return plans + [plan_of_shared(scene, key) for key in sorted(shared)]
 
 

@@ -9,7 +9,7 @@ from worker.intake import Intake
 from worker.intake.evaluate import wanted_hash
 from worker.policy import PersonView, Policy, desired, needs_address
 from worker.policy.desired_person import needs_other_domain
-from worker.store import addresses, jobs
+from worker.store import jobs, memberships
 from worker.store.database import Session
 from worker.store.lines import link_of
 from worker.store.tables import PersonRow
@@ -20,7 +20,7 @@ def not_quiet(session: Session, intake: Intake, policy: Policy, rows: Sequence[P
     """Return whom of these people an evaluation may change something of, in order. Locks nothing."""
     ids = [row.id for row in rows]
     views = person_views(session, ids, intake.precedence)
-    members = addresses.memberships_of_people(session, ids)
+    members = memberships.of_people(session, ids)
     busy = jobs.people_with_outstanding(session, ids)
     now = intake.clock.now()
 

@@ -11,11 +11,11 @@ from worker.execution.context import LEASE, Execution
 from worker.execution.outcomes import heard_of, spread
 from worker.migadu import Call, Outcome
 from worker.planning.urgency import Urgency
-from worker.store import jobs, steps
+from worker.store import leases, steps
 from worker.store.budget import NoCallNow, Permit
 from worker.store.database import DatabaseBusy, Session, after_commit
 from worker.store.gate import Heard, Refusal
-from worker.store.jobs import Lease
+from worker.store.leases import Lease
 from worker.store.steps import Attempt
 
 _log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ class Recorder:
     def _take(self) -> None:
         refused = None
         with self.execution.database.write() as session:
-            jobs.hold_lease(session, self.lease, LEASE)
+            leases.hold_lease(session, self.lease, LEASE)
             self._write_heard(session)
             try:
                 is_revocation = self.lease.urgency == Urgency.REVOCATION

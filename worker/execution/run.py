@@ -16,10 +16,11 @@ from worker.execution.recorder import Recorder
 from worker.execution.shared import run_shared
 from worker.migadu import AccountRefused, Full, MigaduError, NotFound, Refused, Throttled
 from worker.planning.urgency import Urgency
-from worker.store import jobs, pauses
+from worker.store import jobs, leases, pauses
 from worker.store.budget import NoCallNow, Room
 from worker.store.database import DatabaseBusy
-from worker.store.jobs import LeaseLost, SubjectKind
+from worker.store.jobs import SubjectKind
+from worker.store.leases import LeaseLost
 from worker.store.pauses import PauseKind
 
 _log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ def run_next(execution: Execution) -> bool:
     if urgency is None:
         return False
     with execution.database.write() as session:
-        lease = jobs.claim(session, worker=execution.worker, lease=LEASE, now=now, least_urgent=urgency)
+        lease = leases.claim(session, worker=execution.worker, lease=LEASE, now=now, least_urgent=urgency)
     if lease is None:
         return False
     recorder = Recorder(execution, lease)

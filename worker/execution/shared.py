@@ -15,7 +15,7 @@ from worker.planning.observed import ObservedRewrite, ObservedShared
 from worker.planning.shared import left_out_note, plan_shared
 from worker.planning.urgency import Urgency
 from worker.policy import DesiredShared, Policy, desired, load_policy
-from worker.store import addresses, jobs, people, steps
+from worker.store import addresses, domains, leases, memberships, people, steps
 from worker.store.addresses import SHARED_ROLES, Role
 from worker.store.database import Session
 from worker.store.policies import active_policy
@@ -33,7 +33,7 @@ def run_shared(run: Run) -> Outcome:
     if _was_foreign(run, key):
         read_domain(run, domain_of(bare(key)))  # perhaps it was freed since
     with run.execution.database.write() as session:
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         active = active_policy(session)
         if active is None:
             return Held("no policy is active")
@@ -80,7 +80,7 @@ def _key(run: Run) -> SharedKey:
 def _was_foreign(run: Run, key: SharedKey) -> bool:
     with run.execution.database.read() as session:
         holder = addresses.held(session, key)
-        read_at = addresses.domain_read_at(session, domain_of(bare(key)))
+        read_at = domains.domain_read_at(session, domain_of(bare(key)))
     return holder is not None and holder.role == Role.FOREIGN and is_stale(read_at, run.now)
 
 
@@ -93,7 +93,7 @@ def _wait_for_members(session: Session, run: Run, key: SharedKey, policy: Policy
         return None
     if people.any_outdated(session, policy.hash):
         return Waiting(run.now + _EVALUATION, "waits until everybody is evaluated under the active policy")
-    if addresses.creations_under_way(session, key, since=run.now - run.execution.patience.creations):
+    if memberships.creations_under_way(session, key, since=run.now - run.execution.patience.creations):
         return Waiting(run.now + _LOOK_AGAIN, "waits for mailboxes of members that are about to be made")
     return None
 
@@ -119,7 +119,7 @@ def _carry_out(
     key = _key(run)
     looked_at, shown = seen
     with run.execution.database.write() as session:
-        jobs.locked(session, run.lease)
+        leases.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
         stuck = settle(session, rows, lambda _: shown, looked_at)
         row = addresses.held(session, key)

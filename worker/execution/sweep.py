@@ -14,7 +14,7 @@ import structlog
 
 from worker.execution.context import Execution
 from worker.execution.perform import DRY_RUN
-from worker.store import events, holds, jobs, lines, people, workers
+from worker.store import events, holds, jobs, leases, lines, people, workers
 from worker.store.database import DatabaseFailure, Session
 from worker.store.policies import active_policy
 
@@ -36,7 +36,7 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
     with execution.database.write() as session:
         workers.seen(session, execution.worker)
         execution.budget.follow_clock(session)
-        given_back = jobs.give_back_expired(session, now)
+        given_back = leases.give_back_expired(session, now)
         holds.close_empty(session, now)
         jobs.look_again(session, now)
         if not execution.dry_run:

@@ -37,7 +37,7 @@ from worker.policy import (
     needs_other_domain,
     takeover_address,
 )
-from worker.store import addresses, events, jobs, people, steps
+from worker.store import addresses, domains, events, jobs, memberships, people, steps
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind, shared_subject
@@ -186,10 +186,10 @@ def _wanted(session: Session, view: PersonView, policy: Policy, domain: str) -> 
 
 
 def _is_read(session: Session, domain: str) -> bool:
-    if addresses.domain_read_at(session, domain) is not None:
+    if domains.domain_read_at(session, domain) is not None:
         return True
-    addresses.lock_domain(session, domain)  # a reading that ends now is either seen here, or sees this person
-    return addresses.domain_read_at(session, domain) is not None
+    domains.lock_domain(session, domain)  # a reading that ends now is either seen here, or sees this person
+    return domains.domain_read_at(session, domain) is not None
 
 
 def _read_domain_first(session: Session, row: PersonRow, domain: str, now: datetime) -> int:
@@ -210,7 +210,7 @@ def _refresh_groups(
 
     They are locked in the order of their keys (see ``apply``), so the order of work is said by their instants.
     """
-    changed = addresses.set_memberships(session, person_id, groups, cause.now)
+    changed = memberships.replace(session, person_id, groups, cause.now)
     for key in sorted(changed):
         _refresh(session, shared_subject(key), cause, due_at=cause.now - _AN_INSTANT if key in groups else None)
     return len(changed)

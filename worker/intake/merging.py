@@ -22,7 +22,7 @@ from worker.intake.holdings import give_back, take_over
 from worker.intake.linking import link_waiting, note_identifiers
 from worker.intake.statements import UnknownPerson
 from worker.roster import profile
-from worker.store import addresses, audit, events, jobs, merges, people, steps
+from worker.store import addresses, audit, events, jobs, memberships, merges, people, steps
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind
 from worker.store.merges import MERGE, SPLIT, Decision, Key, key_of
@@ -257,7 +257,7 @@ def _lane(person_id: int) -> Subject:
 
 def _shape(session: Session, person_id: int) -> tuple[str, str, str, frozenset[str]]:
     row = people.lock(session, person_id)
-    return row.name, row.phase, row.next_step or "", frozenset(addresses.memberships(session, person_id))
+    return row.name, row.phase, row.next_step or "", frozenset(memberships.of_person(session, person_id))
 
 
 def _consequences(

@@ -1,18 +1,17 @@
-"""Queries over the address ledger and the memberships in shared addresses."""
+"""Queries over the address ledger."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worker.mail import Address, SharedKey, bare, domain_of, is_rewrite
 from worker.store import erased
-from worker.store.states import JobState
-from worker.store.tables import AddressRow, DomainRow, JobRow, MembershipRow
+from worker.store.tables import AddressRow
 
 
 class Role(StrEnum):
@@ -265,26 +264,6 @@ def drop_withdrawn(session: Session, person_id: int, found: Iterable[Address], n
     session.flush()
 
 
-def domain_read_at(session: Session, domain: str) -> datetime | None:
-    """Return when a domain's addresses were last read into the ledger."""
-    row = session.get(DomainRow, domain)
-    return row.indexed_at if row else None
-
-
-def lock_domain(session: Session, domain: str) -> None:
-    """Let one transaction at a time ask or note whether a domain was read, until it ends.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mailroster.domain.{domain}"})
-
-
-def set_domain_read(session: Session, domain: str, now: datetime) -> None:
-    """Note that a domain's addresses were read."""
-    session.merge(DomainRow(name=domain, indexed_at=now))
-
-
 def population(session: Session) -> int:
     """Return how many mailboxes of people exist: what brakes take their share of."""
     return (
@@ -318,92 +297,6 @@ def shared_rows(session: Session) -> list[AddressRow]:
     """Return every shared address and rewrite that we hold, whether it exists or not."""
     ours = AddressRow.role.in_(SHARED_ROLES), AddressRow.held_to.is_(None)
     return list(session.scalars(select(AddressRow).where(*ours).order_by(AddressRow.address)))
-
-
-def memberships(session: Session, person_id: int) -> frozenset[SharedKey]:
-    """Return the keys of the shared addresses and rewrites a person belongs to, as last evaluated."""
-    return frozenset(session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id)))
-
-
-def memberships_of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, frozenset[SharedKey]]:
-    """Return the keys of what each of these people belongs to, as last evaluated, in one query."""
-    found: dict[int, set[SharedKey]] = {each: set() for each in person_ids}
-    rows = session.execute(
-        select(MembershipRow.person_id, MembershipRow.address).where(MembershipRow.person_id.in_(person_ids)),
-    )
-    for person_id, shared in rows:
-        found[person_id].add(shared)
-    return {person_id: frozenset(shared) for person_id, shared in found.items()}
-
-
-def set_memberships(
-    session: Session, person_id: int, wanted: frozenset[SharedKey], now: datetime
-) -> frozenset[SharedKey]:
-    """Make a person's memberships these, and return the keys of those whose members changed."""
-    known = memberships(session, person_id)
-    for gained in sorted(wanted - known):
-        session.add(MembershipRow(person_id=person_id, address=gained, since=now))
-    lost = known - wanted
-    if lost:
-        session.execute(
-            delete(MembershipRow).where(MembershipRow.person_id == person_id, MembershipRow.address.in_(sorted(lost))),
-        )
-    session.flush()
-    return known ^ wanted
-
-
-def existing_members(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, frozenset[Address]]:
-    """Return the members' own mailbox addresses that exist at the host, by shared address, in one query.
-
-    Aliases always name these (`design.md` 3).
-    """
-    rows = session.execute(
-        select(MembershipRow.address, AddressRow.address)
-        .join(AddressRow, MembershipRow.person_id == AddressRow.person_id)
-        .where(
-            MembershipRow.address.in_(shared),
-            AddressRow.role == Role.PRIMARY,
-            AddressRow.held_to.is_(None),
-            AddressRow.exists_since.is_not(None),
-        ),
-    )
-    members: dict[SharedKey, set[Address]] = {each: set() for each in shared}
-    for of, member in rows:
-        members[of].add(Address(member))
-    return {of: frozenset(found) for of, found in members.items()}
-
-
-def creations_under_way(
-    session: Session,
-    shared: SharedKey,
-    *,
-    since: datetime,
-    but_person: int | None = None,
-) -> bool:
-    """Tell whether a member's mailbox is about to be made: none yet, and a job younger than that which needs nobody."""
-    exists = (
-        select(AddressRow.id)
-        .where(
-            AddressRow.person_id == MembershipRow.person_id,
-            AddressRow.role == Role.PRIMARY,
-            AddressRow.held_to.is_(None),
-            AddressRow.exists_since.is_not(None),
-        )
-        .exists()
-    )
-    query = (
-        select(MembershipRow.person_id)
-        .join(JobRow, JobRow.person_id == MembershipRow.person_id)
-        .where(
-            MembershipRow.address == shared,
-            JobRow.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
-            JobRow.created_at > since,
-            JobRow.person_id != (but_person or 0),
-            ~exists,
-        )
-        .limit(1)
-    )
-    return session.scalar(query) is not None
 
 
 def _is_foreign(row: AddressRow | None) -> bool:

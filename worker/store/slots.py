@@ -35,7 +35,7 @@ class Slot:
 def take(session: Session, *, kept: bool, free_since: datetime, now: datetime) -> Slot | None:
     """Take the slot that has been free for longest, or None. ``kept`` says from which part.
 
-    One statement. The CTE is a fence, as in ``jobs.claim``; a slot that another transaction holds at this moment is
+    One statement. The CTE is a fence, as in ``leases.claim``; a slot that another transaction holds at this moment is
     passed over, because it is as good as taken. SQLite's writers exclude each other, so it needs no row locks.
     """
     free = (

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from worker.mail import Address, SharedKey
 from worker.policy.view import Manager, PersonView, SharedView
 from worker.roster import Profile, profile
-from worker.store import addresses, lines, people
+from worker.store import addresses, lines, memberships, people
 from worker.store.addresses import Provenance, Role
 from worker.store.tables import AddressRow
 
@@ -44,7 +44,7 @@ def shared_view(session: Session, key: SharedKey) -> SharedView:
 
 def shared_views(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, SharedView]:
     """Return the views of many shared addresses and rewrites, in one query."""
-    members = addresses.existing_members(session, shared)
+    members = memberships.members_at_host(session, shared)
     return {each: SharedView(key=each, members=members[each]) for each in shared}
 
 

@@ -13,7 +13,7 @@ from worker.mail import bare, is_rewrite
 from worker.planning.urgency import Urgency
 from worker.policy import Change
 from worker.roster import Person, Profile, Said, profile, spoken
-from worker.store import addresses, events, gate, jobs, merges, pauses, people, steps, workers
+from worker.store import addresses, events, gate, jobs, memberships, merges, pauses, people, steps, workers
 from worker.store.addresses import Role
 from worker.store.database import Session, database_now
 from worker.store.figures import read_figures
@@ -191,7 +191,7 @@ def person_detail(session: Session, row: PersonRow, precedence: Mapping[str, int
 
 
 def _lists(session: Session, person_id: int) -> JsonObject:
-    keys = sorted(addresses.memberships(session, person_id))
+    keys = sorted(memberships.of_person(session, person_id))
     return {
         "groups": [key for key in keys if not is_rewrite(key)],
         "rewrites": [bare(key) for key in keys if is_rewrite(key)],

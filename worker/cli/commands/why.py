@@ -18,7 +18,7 @@ from worker.mail import called
 from worker.policy import home_of, load_policy
 from worker.policy.instants import zone_of
 from worker.roster import profile
-from worker.store import addresses, events, jobs, people, steps
+from worker.store import addresses, events, jobs, memberships, people, steps
 from worker.store.database import Session
 from worker.store.jobs import JobFilter, Subject, SubjectKind
 from worker.store.policies import active_policy
@@ -117,7 +117,7 @@ def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) 
         else:
             _tell_job(session, each, moment(at, zone))
     say()
-    say(f"Groups: {', '.join(map(called, sorted(addresses.memberships(session, row.id)))) or 'none'}")
+    say(f"Groups: {', '.join(map(called, sorted(memberships.of_person(session, row.id)))) or 'none'}")
 
 
 def _tell_next(row: PersonRow, told: list[JobRow], ahead: list[Coming], zone: ZoneInfo) -> None:
