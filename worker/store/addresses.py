@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worker.mail import Address, SharedKey, bare, domain_of, is_rewrite
 from worker.store import erased
+from worker.store.spelled import is_in
 from worker.store.tables import AddressRow
 
 
@@ -56,6 +57,12 @@ class Reservation:
     """An address that exists at the host and is not ours ends the search: it may be this very person's."""
 
 
+# What is asked at each job is put together once: that takes longer than to ask it.
+_HELD = select(AddressRow).where(AddressRow.address == bindparam("held"), AddressRow.held_to.is_(None))
+_HELD_BY = select(AddressRow).where(AddressRow.person_id == bindparam("holder"), AddressRow.held_to.is_(None))
+_HELD_BY = _HELD_BY.order_by(AddressRow.id)
+
+
 def is_ours(row: AddressRow | None) -> bool:
     """Tell whether the object behind an address is there by our doing, so that we may change it."""
     return row is not None and row.provenance in OURS
@@ -63,17 +70,12 @@ def is_ours(row: AddressRow | None) -> bool:
 
 def held(session: Session, address: SharedKey) -> AddressRow | None:
     """Return who holds an address, or the key of a rewrite, now."""
-    return session.scalar(select(AddressRow).where(AddressRow.address == address, AddressRow.held_to.is_(None)))
+    return session.scalar(_HELD, {"held": address})
 
 
 def of_person(session: Session, person_id: int) -> list[AddressRow]:
     """Return the addresses a person holds now, the primary one first."""
-    rows = session.scalars(
-        select(AddressRow)
-        .where(AddressRow.person_id == person_id, AddressRow.held_to.is_(None))
-        .order_by(AddressRow.id),
-    )
-    return sorted(rows, key=lambda row: row.role != Role.PRIMARY)
+    return sorted(session.scalars(_HELD_BY, {"holder": person_id}), key=lambda row: row.role != Role.PRIMARY)
 
 
 def former_primaries(session: Session, person_id: int) -> list[Address]:
@@ -132,11 +134,6 @@ def holders(session: Session, domain: str, *, after: int, limit: int) -> list[in
             .limit(limit),
         ),
     )
-
-
-def shared_in(session: Session, domain: str) -> list[SharedKey]:
-    """Return the keys of the shared addresses and rewrites that are held in a domain."""
-    return [row.address for row in shared_rows(session) if row.domain == domain]
 
 
 def primaries(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:
@@ -216,6 +213,12 @@ def note_foreign(session: Session, addresses: Iterable[Address], now: datetime) 
     return sum(_insert(session, found, Role.FOREIGN, Provenance.FOREIGN, None, now) for found in sorted(addresses))
 
 
+def first_known_at(session: Session, domain: str) -> datetime | None:
+    """Return when anything in a domain was entered first that needed its list: what is foreign and older was there."""
+    known = AddressRow.role.not_in(SHARED_ROLES), AddressRow.domain == domain
+    return session.scalar(select(AddressRow.held_from).where(*known).order_by(AddressRow.id).limit(1))
+
+
 def forget_foreign(session: Session, domain: str, found: frozenset[Address], now: datetime) -> None:
     """Free the foreign addresses of a domain that were not found at the host any more."""
     known = select(AddressRow).where(
@@ -269,34 +272,13 @@ def population(session: Session) -> int:
     return (
         session.scalar(
             select(func.count()).where(
-                AddressRow.role == Role.PRIMARY,
+                is_in(AddressRow.role, Role.PRIMARY),
                 AddressRow.exists_since.is_not(None),
                 AddressRow.held_to.is_(None),
             ),
         )
         or 0
     )
-
-
-def existing_lists(session: Session) -> list[SharedKey]:
-    """Return the shared addresses and rewrites of ours that exist, in order."""
-    rows = session.scalars(
-        select(AddressRow.address)
-        .where(
-            AddressRow.role.in_(SHARED_ROLES),
-            AddressRow.provenance.in_(OURS),
-            AddressRow.exists_since.is_not(None),
-            AddressRow.held_to.is_(None),
-        )
-        .order_by(AddressRow.address),
-    )
-    return list(rows)
-
-
-def shared_rows(session: Session) -> list[AddressRow]:
-    """Return every shared address and rewrite that we hold, whether it exists or not."""
-    ours = AddressRow.role.in_(SHARED_ROLES), AddressRow.held_to.is_(None)
-    return list(session.scalars(select(AddressRow).where(*ours).order_by(AddressRow.address)))
 
 
 def _is_foreign(row: AddressRow | None) -> bool:

@@ -19,6 +19,10 @@ from worker.store.database import database_now
 from worker.store.gate import ClosedGate, Heard, Refusal
 from worker.store.slots import Slot
 
+_SHARES = 4
+"""In how many parts of the window what is no revocation uses up the limit."""
+_LEAST_SHARE = 8
+"""Calls; what one or two joiners need with their lists is not put off."""
 _MOMENT = timedelta(milliseconds=100)
 """When to come back where a slot or a probe was just lost to somebody else."""
 _PROBE_TAKES = timedelta(seconds=2)
@@ -78,11 +82,17 @@ class Room(Enum):
 class Permit:
     """The right to make one call, once."""
 
-    taken_at: datetime
+    taken_at: datetime | None
+    """None where it makes no difference: there is no limit, and it is no probe."""
     slot: Slot | None
     """None where there is no limit."""
     is_probe: bool
     """What comes of this call decides about the gate."""
+
+    @property
+    def probe_sent_at(self) -> datetime | None:
+        """When it was taken, where it is a probe."""
+        return self.taken_at if self.is_probe else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +121,31 @@ class CallBudget:
         gate.come_back(session, now)
 
     def room(self, session: Session) -> Room:
-        """Return for whom there is room now, without taking any of it. Reads a few index entries, and locks nothing."""
-        now = self.clock(session)
+        """Return for whom there is room now, without taking any of it. Reads a few index entries, and locks nothing.
+
+        What is no revocation leaves as many slots free as are kept, whichever these are, and takes no more than a
+        quarter of the others in a quarter of the window. Else a backlog would take all at once, and whoever must be
+        kept out when the reserve is used up would wait for most of a window.
+        """
         closed = gate.closed(session)
+        if closed is None and self.limit is None:
+            return Room.EVERYBODY
+        now = self.clock(session)
         if closed is not None and closed.shut_until(now):
             return Room.NOBODY
         if self.limit is None:
             return Room.EVERYBODY
-        common, kept = slots.free(session, now - self.limit.window)
-        if common or self._is_unfitted(session):
-            return Room.EVERYBODY
-        return Room.REVOCATIONS if kept else Room.NOBODY
+        return self._room(session, now, self.limit)
 
     def take(self, session: Session, *, is_revocation: bool) -> Permit:
         """Take the right to make one call; send it only once that is committed. Raises LimitReached, GateClosed.
 
         Raising leaves everything as it was, so the caller may commit what else it did.
         """
-        now = self.clock(session)
         closed = gate.closed(session)
+        if closed is None and self.limit is None:
+            return Permit(None, None, is_probe=False)
+        now = self.clock(session)
         if closed is None:
             return Permit(now, self._slot(session, now, is_revocation=is_revocation), is_probe=False)
         if closed.shut_until(now):
@@ -144,18 +160,20 @@ class CallBudget:
 
         Only a probe opens the gate: what else is served was sent before it was closed.
         """
+        if permit.slot is None and not permit.is_probe and not isinstance(heard, Refusal):
+            return None
         now = self.clock(session)
         if permit.slot is not None and heard is not Heard.SILENCE:  # what may still arrive has its slot to the end
             slots.answered(session, permit.slot, now)
         match heard:
             case Refusal():
-                return gate.close(session, heard, now, probe_sent_at=permit.taken_at if permit.is_probe else None)
+                return gate.close(session, heard, now, probe_sent_at=permit.probe_sent_at)
             case Heard.SERVED:
-                if permit.is_probe:
-                    gate.probe_served(session, permit.taken_at)
+                if permit.probe_sent_at is not None:
+                    gate.probe_served(session, permit.probe_sent_at)
             case Heard.NOTHING | Heard.SILENCE:
-                if permit.is_probe:
-                    gate.probe_unheard(session, permit.taken_at, now)
+                if permit.probe_sent_at is not None:
+                    gate.probe_unheard(session, permit.probe_sent_at, now)
             case _:
                 assert_never(heard)
         return None
@@ -165,6 +183,20 @@ class CallBudget:
         now = self.clock(session)
         closed = gate.closed(session)
         return ((closed.shut_until(now) if closed else None) or now) - now
+
+    def _room(self, session: Session, now: datetime, limit: CallLimit) -> Room:
+        share = max(-(-(limit.calls - limit.reserve) // _SHARES), _LEAST_SHARE)
+        lately_since = now - limit.window / _SHARES
+        found = slots.free(
+            session,
+            free_since=now - limit.window,
+            reserve=limit.reserve,
+            lately_since=lately_since,
+            share=share,
+        )
+        if (found.common > found.kept_busy and found.lately < share) or self._is_unfitted(session):
+            return Room.EVERYBODY
+        return Room.REVOCATIONS if found.common or found.kept else Room.NOBODY
 
     def _slot(self, session: Session, now: datetime, *, is_revocation: bool) -> Slot | None:
         """Take a slot, of those that are kept only for a revocation and where there is no other."""

@@ -10,7 +10,7 @@ itself must be able to recognise it.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -61,6 +61,16 @@ def until(session: Session, traces: Iterable[Trace]) -> datetime | None:
     if key is None:  # nobody was ever erased
         return None
     return session.scalar(select(func.max(ErasedRow.until)).where(ErasedRow.hash.in_([_hash(key, t) for t in traces])))
+
+
+def records_until(session: Session, source: str, subjects: Iterable[str]) -> Mapping[str, datetime]:
+    """Return the same for each record of a source whose person was erased."""
+    key = _key(session)
+    if key is None:
+        return {}
+    hashes = {_hash(key, of_record(source, subject)): subject for subject in subjects}
+    found = session.execute(select(ErasedRow.hash, ErasedRow.until).where(ErasedRow.hash.in_(hashes)))
+    return {hashes[hashed_]: at for hashed_, at in found}
 
 
 def released_at(session: Session, address: Address) -> datetime | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from worker.store.spelled import is_in
 from worker.store.states import OUTSTANDING, EventState
 from worker.store.tables import EventRow, JobRow, PersonRow, RecordRow
 
@@ -71,7 +72,7 @@ def _people(session: Session) -> dict[str, int]:
 
 
 def _events(state: EventState) -> Select[int]:
-    return select(EventRow.id).where(EventRow.state == state)
+    return select(EventRow.id).where(is_in(EventRow.state, state))
 
 
 def _count(session: Session, found: Select[int] | Select[int | None]) -> int:

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Text, and_, cast, delete, false, or_, sele
 from sqlalchemy.orm import Session
 
 from worker.planning.step import Operation
-from worker.store import erased
+from worker.store import deliveries, erased, hints, quarantines
 from worker.store.states import EVENT_MOVES, EventState, StepState, move
 from worker.store.tables import (
+    AbsenceRow,
     AddressRow,
     AttemptRow,
     AuditRow,
@@ -49,6 +50,8 @@ def forget_person(session: Session, person: PersonRow, until: datetime, now: dat
     """
     subjects = _forget_records(session, person, until)
     _forget_events(session, person.id, subjects)
+    hints.forget(session, subjects)
+    quarantines.forget(session, person.id, _held_by(session, person.id))
     _forget_addresses(session, person.id, until, now)
     _forget_jobs(session, person.id)
     session.execute(delete(MembershipRow).where(MembershipRow.person_id == person.id))
@@ -62,8 +65,10 @@ def forget_person(session: Session, person: PersonRow, until: datetime, now: dat
     session.flush()
 
 
-def forget_event(row: EventRow) -> None:
+def forget_event(session: Session, row: EventRow) -> None:
     """Keep of an event its type, times and ids. Whatever comes under its key again is taken for a repetition."""
+    if row.subject is not None:
+        deliveries.forget_event(session, row.source, row.subject, row.id)
     row.document, row.digest, row.subject = {}, "", None
 
 
@@ -115,17 +120,19 @@ def _forget_records(session: Session, person: PersonRow, until: datetime) -> lis
     for number in {person.employee_number, *(row.employee_number for row in rows)} - {None}:
         erased.remember(session, erased.of_number(str(number)), until)
     session.execute(delete(RecordRow).where(RecordRow.person_id == person.id))
+    session.execute(delete(AbsenceRow).where(tuple_(AbsenceRow.source, AbsenceRow.subject).in_(subjects)))
     return subjects
 
 
 def _forget_events(session: Session, person_id: int, subjects: Sequence[tuple[str, str]]) -> None:
     """Those that wait to be applied are left to whoever applies them, who finds that the person was erased."""
+    deliveries.forget_subjects(session, subjects)
     kept_apart = [(_NAMELESS, subject) for _, subject in subjects]
     mine = or_(EventRow.person_id == person_id, tuple_(EventRow.source, EventRow.subject).in_([*subjects, *kept_apart]))
     for row in session.scalars(select(EventRow).where(mine, EventRow.state != EventState.ACCEPTED)):
-        if row.state is EventState.PARKED:
+        if row.state in (EventState.PARKED, EventState.DISMISSED):
             row.state, row.reason = move(EVENT_MOVES, row.state, EventState.APPLIED), ERASED
-        forget_event(row)
+        forget_event(session, row)
 
 
 def _forget_addresses(session: Session, person_id: int, until: datetime, now: datetime) -> None:

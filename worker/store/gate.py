@@ -81,11 +81,12 @@ class ClosedGate:
         return self.until <= now and self.shut_until(now) is not None
 
 
+_CLOSED = select(GateRow.kind, GateRow.reason, GateRow.since, GateRow.until, GateRow.probe_until)
+
+
 def closed(session: Session) -> ClosedGate | None:
     """Return the gate as it is closed; None where it is open. Locks nothing."""
-    row = session.execute(
-        select(GateRow.kind, GateRow.reason, GateRow.since, GateRow.until, GateRow.probe_until),
-    ).one_or_none()
+    row = session.execute(_CLOSED).one_or_none()
     return None if row is None else ClosedGate(Closing(row.kind), row.reason, row.since, row.until, row.probe_until)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from worker.planning.policy_change import PolicyChange, counts_from
 from worker.planning.step import Brake
 from worker.store import jobs, people
+from worker.store.spelled import is_in
 from worker.store.states import JobState
 from worker.store.tables import HoldRow, JobRow
 
@@ -79,7 +80,7 @@ class HoldChanged(RuntimeError):
 def open_or_join(session: Session, trip: Trip, now: datetime) -> int:
     """Return the open hold of this brake and source, opened if there is none. Called under the brake's lock."""
     same = select(HoldRow.id).where(HoldRow.brake == trip.brake, HoldRow.source == trip.source)
-    known = session.scalar(same.where(HoldRow.state == HoldState.OPEN))
+    known = session.scalar(same.where(is_in(HoldRow.state, HoldState.OPEN)))
     if known is not None:
         return known
     row = HoldRow(
@@ -100,7 +101,7 @@ def close_empty(session: Session, now: datetime) -> int:
     """Let holds lapse that stop no job any more. Returns how many."""
     stopped = select(JobRow.id).where(JobRow.hold_id == HoldRow.id, JobRow.state == JobState.HELD).exists()
     over_jobs = HoldRow.policy_hash.is_(None)
-    empty = select(HoldRow).where(HoldRow.state == HoldState.OPEN, over_jobs, ~stopped)
+    empty = select(HoldRow).where(is_in(HoldRow.state, HoldState.OPEN), over_jobs, ~stopped)
     rows = session.scalars(empty.with_for_update(skip_locked=True)).all()
     for row in rows:
         row.state, row.decided_at = HoldState.LAPSED, now
@@ -127,7 +128,7 @@ def reject(session: Session, hold_id: int, actor: str, now: datetime) -> int:
     people.want_anew(session, [job.person_id for job in _held(session, hold_id) if job.person_id is not None])
     row, held = _opened(session, hold_id)
     for job in held:
-        jobs.dismiss(job, now, f"hold {hold_id} was rejected")
+        jobs.dismiss(session, job, now, f"hold {hold_id} was rejected")
     row.state, row.decided_at, row.decided_by = HoldState.REJECTED, now, actor
     return len(held)
 

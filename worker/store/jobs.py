@@ -5,18 +5,22 @@ A lane is a subject: the partial unique index allows one outstanding job per sub
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, case, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worker.mail import SharedKey, bare, is_rewrite, rewrite_key
+from worker.planning.urgency import Urgency
+from worker.store.spelled import is_in
 from worker.store.states import JOB_MOVES, OUTSTANDING, UNSETTLED, JobState, move
-from worker.store.tables import JobRow, StepRow
+from worker.store.tables import JobRow, QuarantineRow, StepRow
 
 RESUMABLE = (JobState.HELD, JobState.PARKED, JobState.WAITING)
+CLAIMABLE = (JobState.QUEUED, JobState.WAITING)
+"""A job that runs is its worker's; once the lease has run out the sweep queues it."""
 
 
 class SubjectKind(StrEnum):
@@ -58,6 +62,17 @@ def shared_subject(key: SharedKey) -> Subject:
     return Subject(SubjectKind.REWRITE if is_rewrite(key) else SubjectKind.SHARED, bare(key))
 
 
+# What is asked at each job is put together once: that takes longer than to ask it.
+_OUTSTANDING = select(JobRow).where(
+    JobRow.subject_kind == bindparam("kind"), JobRow.subject_key == bindparam("key"), JobRow.finished_at.is_(None)
+)
+_OUTSTANDING_LOCKED = _OUTSTANDING.with_for_update().execution_options(populate_existing=True)
+
+
+def _key(subject: Subject) -> dict[str, str]:
+    return {"kind": subject.kind, "key": subject.key}
+
+
 def refresh(
     session: Session,
     subject: Subject,
@@ -77,7 +92,7 @@ def refresh(
         job_id = make(session, subject, urgency=urgency, now=now, event_id=event_id, due_at=due_at)
         if job_id is not None:
             return job_id
-        row = session.scalars(_outstanding(subject).with_for_update().execution_options(populate_existing=True)).first()
+        row = session.scalars(_OUTSTANDING_LOCKED, _key(subject)).first()
         if row is not None:
             return _freshen(session, row, urgency=urgency, now=now, due_at=due_at, event_id=event_id)
         # Between the two statements the job ended, so there is room for a new one.
@@ -113,10 +128,25 @@ def make(
     return job_id
 
 
-def due_count(session: Session, now: datetime, at_most: int) -> int:
-    """Return how many jobs are due, counted up to a limit."""
-    due = select(JobRow.id).where(JobRow.state.in_((JobState.QUEUED, JobState.WAITING)), JobRow.run_at <= now)
-    return session.scalar(select(func.count()).select_from(due.limit(at_most).subquery())) or 0
+def due(now: datetime | BindParameter[datetime], least_urgent: int = max(Urgency)) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of jobs that are due and at least so urgent.
+
+    Urgencies are named one by one, so that the index is entered at each and left where its jobs come later: thousands
+    that wait for another hour cost nothing.
+    """
+    return (
+        is_in(JobRow.state, *CLAIMABLE),
+        JobRow.urgency.in_(range(least_urgent + 1)),
+        JobRow.run_at <= now,
+    )
+
+
+def due_count(session: Session, now: datetime, at_most: int, *, urgency: int | None = None) -> int:
+    """Return how many jobs are due, of all or of one urgency, counted up to a limit."""
+    found = select(JobRow.id).where(*due(now))
+    if urgency is not None:
+        found = found.where(JobRow.urgency == urgency)
+    return session.scalar(select(func.count()).select_from(found.limit(at_most).subquery())) or 0
 
 
 def requeue(row: JobRow, now: datetime) -> None:
@@ -151,9 +181,10 @@ def look_again(session: Session, now: datetime) -> int:
     return len(rows)
 
 
-def dismiss(row: JobRow, now: datetime, reason: str) -> None:
+def dismiss(session: Session, row: JobRow, now: datetime, reason: str) -> None:
     """End a job without its outcome. Raises IllegalMove for a job that is running or over."""
     row.state = move(JOB_MOVES, row.state, JobState.DISMISSED)
+    session.execute(delete(QuarantineRow).where(QuarantineRow.job_id == row.id))
     row.finished_at, row.updated_at, row.reason = now, now, reason
 
 
@@ -173,6 +204,28 @@ def wake(session: Session, subject: Subject, now: datetime) -> bool:
     return bool(changed.rowcount)  # type: ignore[attr-defined]
 
 
+FOR_THE_INBOX = timedelta(seconds=2)
+"""How long a job waits for what has come to be applied, unless it is woken before."""
+INBOX_REASON = "waits until the events that have come are applied"
+
+
+def wake_behind_inbox(session: Session, now: datetime) -> int:
+    """Have the jobs run that waited for what had come to be applied. Returns how many. Reads no other waiting job."""
+    woken = session.execute(
+        update(JobRow)
+        .where(
+            is_in(JobRow.state, *CLAIMABLE),
+            JobRow.urgency.in_(range(max(Urgency) + 1)),
+            JobRow.run_at > now,
+            JobRow.run_at <= now + FOR_THE_INBOX,
+            JobRow.reason == INBOX_REASON,
+        )
+        .values(run_at=now)
+        .execution_options(synchronize_session=False),
+    )
+    return int(woken.rowcount)  # type: ignore[attr-defined]
+
+
 def get(session: Session, job_id: int, *, lock: bool = False) -> JobRow | None:
     """Return one job."""
     return session.get(JobRow, job_id, with_for_update=lock, populate_existing=True)
@@ -190,6 +243,19 @@ def of_person_and_event(session: Session, person_id: int, event_id: int) -> JobR
     return session.scalar(mine.order_by(JobRow.id.desc()).limit(1))
 
 
+def first_behind_event(session: Session, person_id: int, event_id: int) -> JobRow | None:
+    """Return the first of a person's own jobs that this event, or a newer one, refreshed last."""
+    mine = select(JobRow).where(JobRow.person_id == person_id, JobRow.event_id >= event_id)
+    return session.scalar(mine.order_by(JobRow.id).limit(1))
+
+
+def newest_by_event(session: Session, event_id: int, since: datetime) -> JobRow | None:
+    """Return the newest job that this event refreshed last, of those that are outstanding or ended after an instant."""
+    by_it = select(JobRow).where(JobRow.event_id == event_id).order_by(JobRow.id.desc()).limit(1)
+    going_on = session.scalar(by_it.where(JobRow.finished_at.is_(None)))  # two questions, for each has an index
+    return going_on or session.scalar(by_it.where(JobRow.finished_at >= since))
+
+
 def people_with_outstanding(session: Session, person_ids: Sequence[int]) -> frozenset[int]:
     """Return which of these people have an outstanding job, in one query."""
     rows = session.scalars(
@@ -200,7 +266,7 @@ def people_with_outstanding(session: Session, person_ids: Sequence[int]) -> froz
 
 def outstanding(session: Session, subject: Subject) -> JobRow | None:
     """Return a subject's outstanding job."""
-    return session.scalar(_outstanding(subject))
+    return session.scalar(_OUTSTANDING, _key(subject))
 
 
 def may_be_calling(session: Session, person_id: int) -> bool:
@@ -208,7 +274,7 @@ def may_be_calling(session: Session, person_id: int) -> bool:
 
     So no worker can claim it before this transaction ends.
     """
-    row = session.scalar(_outstanding(Subject(SubjectKind.PERSON, str(person_id))).with_for_update())
+    row = session.scalar(_OUTSTANDING_LOCKED, _key(Subject(SubjectKind.PERSON, str(person_id))))
     if row is None:
         return False
     unsettled = select(StepRow.id).where(StepRow.job_id == row.id, StepRow.state.in_(UNSETTLED)).limit(1)
@@ -253,10 +319,7 @@ def count(session: Session) -> dict[str, int]:
 def oldest_due_at(session: Session, now: datetime) -> datetime | None:
     """Return since when the longest waiting due job has been due: the measure of being behind."""
     return session.scalar(
-        select(func.min(JobRow.run_at)).where(
-            JobRow.state.in_((JobState.QUEUED, JobState.WAITING)),
-            JobRow.run_at <= now,
-        ),
+        select(func.min(JobRow.run_at)).where(*due(now)),
     )
 
 
@@ -283,14 +346,6 @@ def _freshen(
         _queue(row, due_at)
     session.flush()
     return row.id
-
-
-def _outstanding(subject: Subject) -> Select[JobRow]:
-    return select(JobRow).where(
-        JobRow.subject_kind == subject.kind,
-        JobRow.subject_key == subject.key,
-        JobRow.finished_at.is_(None),
-    )
 
 
 def _queue(row: JobRow, now: datetime) -> None:

@@ -39,7 +39,7 @@ def take(
     if row.state not in (JobState.QUEUED, JobState.WAITING):
         row.state = move(JOB_MOVES, row.state, JobState.QUEUED)
     _enter(session, row, worker, lease, now)
-    return Taken(Lease(row.id, row.fence, subject, row.generation, row.urgency), former, *kept)
+    return Taken(Lease(row.id, row.fence, subject, row.generation, row.urgency, worker), former, *kept)
 
 
 def _enter(session: Session, row: JobRow, worker: str, lease: timedelta, now: datetime) -> None:

@@ -12,8 +12,9 @@ sees what the other has written. It is taken behind a person's row, before addre
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import CTE, ColumnElement, and_, select, text, tuple_, update
+from sqlalchemy import CTE, ColumnElement, Select, and_, bindparam, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from worker.mail import Address
@@ -74,8 +75,13 @@ def managers_of(session: Session, stated: Mapping[int, Link | None]) -> Mapping[
 
 def has_reports(session: Session, person_id: int) -> bool:
     """Tell whether anybody states this person as the manager."""
+    return session.scalar(_reports(), {"manager": person_id}) is not None
+
+
+@cache
+def _reports() -> Select[int]:
     reports = select(PersonRow.id).join(RecordRow, _is_stated(RecordRow, PersonRow))
-    return session.scalar(reports.where(RecordRow.person_id == person_id).limit(1)) is not None
+    return reports.where(RecordRow.person_id == bindparam("manager")).limit(1)
 
 
 def due(session: Session, now: datetime) -> int | None:

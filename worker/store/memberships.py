@@ -1,9 +1,10 @@
 """Queries over memberships: who belongs to which shared address or rewrite, as last evaluated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, bindparam, delete, select, text
 from sqlalchemy.orm import Session
 
 from worker.mail import Address, SharedKey
@@ -11,10 +12,12 @@ from worker.store.addresses import Role
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, JobRow, MembershipRow
 
+_OF_PERSON = select(MembershipRow.address).where(MembershipRow.person_id == bindparam("member"))
+
 
 def of_person(session: Session, person_id: int) -> frozenset[SharedKey]:
     """Return the keys of the shared addresses and rewrites a person belongs to, as last evaluated."""
-    return frozenset(session.scalars(select(MembershipRow.address).where(MembershipRow.person_id == person_id)))
+    return frozenset(session.scalars(_OF_PERSON, {"member": person_id}))
 
 
 def of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, frozenset[SharedKey]]:
@@ -40,6 +43,21 @@ def replace(session: Session, person_id: int, wanted: frozenset[SharedKey], now:
         )
     session.flush()
     return known ^ wanted
+
+
+def lock(session: Session, shared: Collection[SharedKey]) -> None:
+    """Let one transaction at a time say that a member of these has a mailbox: so the last one sees that it is the last.
+
+    SQLite's writing transactions exclude each other anyway.
+    """
+    if shared and session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            text(
+                "select pg_advisory_xact_lock(number) from (select hashtext('mailroster.members.' || shared) as number"
+                " from unnest(cast(:shared as text[])) as shared order by number) as numbers"
+            ),
+            {"shared": sorted(shared)},
+        )
 
 
 def members_at_host(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, frozenset[Address]]:
@@ -71,6 +89,12 @@ def creations_under_way(
     but_person: int | None = None,
 ) -> bool:
     """Tell whether a member's mailbox is about to be made: none yet, and a job younger than that which needs nobody."""
+    told = {"shared": shared, "since": since, "but_person": but_person or 0}
+    return session.scalar(_creations_under_way(), told) is not None
+
+
+@cache
+def _creations_under_way() -> Select[int]:
     exists = (
         select(AddressRow.id)
         .where(
@@ -81,16 +105,15 @@ def creations_under_way(
         )
         .exists()
     )
-    query = (
+    return (
         select(MembershipRow.person_id)
         .join(JobRow, JobRow.person_id == MembershipRow.person_id)
         .where(
-            MembershipRow.address == shared,
+            MembershipRow.address == bindparam("shared"),
             JobRow.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
-            JobRow.created_at > since,
-            JobRow.person_id != (but_person or 0),
+            JobRow.created_at > bindparam("since"),
+            JobRow.person_id != bindparam("but_person"),
             ~exists,
         )
         .limit(1)
     )
-    return session.scalar(query) is not None

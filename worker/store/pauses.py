@@ -32,10 +32,16 @@ def pause(session: Session, kind: PauseKind, reason: str, now: datetime, at_leas
     return row.until
 
 
+def last(session: Session, kind: PauseKind) -> datetime | None:
+    """Return until when this is paused, or was if nothing of its kind succeeded since; None otherwise."""
+    row = session.get(PauseRow, kind)
+    return row.until if row is not None else None
+
+
 def until(session: Session, kind: PauseKind, now: datetime) -> datetime | None:
     """Return until when this is paused; None if it is not."""
-    row = session.get(PauseRow, kind)
-    return row.until if row is not None and row.until > now else None
+    end = last(session, kind)
+    return end if end is not None and end > now else None
 
 
 def end(session: Session, kind: PauseKind, now: datetime) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from worker.roster import Person, Record
 from worker.roster.document import from_document, to_document
-from worker.store.tables import AddressRow, PersonRow, RecordRow
+from worker.store.merges import MERGE
+from worker.store.tables import AddressRow, MergeRow, PersonRow, RecordRow
 
 _MOST_LISTED = 100
 
@@ -19,6 +20,20 @@ def load_record(session: Session, source: str, subject: str) -> tuple[Record, in
     if row is None:
         return None
     return from_document(source, subject, row.document), row.person_id
+
+
+def kept_record(session: Session, source: str, subject: str) -> tuple[object, int | None] | None:
+    """Return a record's document as it stands, readable or not, and the person it was linked with, locked."""
+    row = session.get(RecordRow, (source, subject), with_for_update=True)
+    return None if row is None else (row.document, row.person_id)
+
+
+def stated_by(session: Session, source: str, subject: str) -> Record | None:
+    """Return what a source stated under a subject, without a lock."""
+    document = session.scalar(
+        select(RecordRow.document).where(RecordRow.source == source, RecordRow.subject == subject)
+    )
+    return None if document is None else from_document(source, subject, document)
 
 
 def save_record(
@@ -129,13 +144,16 @@ def load(session: Session, person_id: int) -> Person:
     return load_many(session, [person_id])[person_id]
 
 
+_RECORDS = (
+    select(RecordRow.person_id, RecordRow.source, RecordRow.subject, RecordRow.document)
+    .where(RecordRow.person_id.in_(bindparam("people", expanding=True)))
+    .order_by(RecordRow.source, RecordRow.subject)
+)
+
+
 def load_many(session: Session, person_ids: Sequence[int]) -> Mapping[int, Person]:
     """Return people with all their records, in one query."""
-    rows = session.execute(
-        select(RecordRow.person_id, RecordRow.source, RecordRow.subject, RecordRow.document)
-        .where(RecordRow.person_id.in_(person_ids))
-        .order_by(RecordRow.source, RecordRow.subject),
-    )
+    rows = session.execute(_RECORDS, {"people": person_ids})
     records: dict[int, list[Record]] = {person_id: [] for person_id in person_ids}
     for person_id, source, subject, document in rows:
         assert person_id is not None, "that is how they were asked for"
@@ -171,8 +189,10 @@ def with_employee_number(session: Session, person_keys: Sequence[str]) -> list[s
 def claim_due(session: Session, now: datetime, policy_hash: str) -> PersonRow | None:
     """Lock and return a person who must be evaluated: a due date passed, or another policy became active."""
     due = select(PersonRow).where(PersonRow.next_change_at <= now).order_by(PersonRow.next_change_at, PersonRow.id)
-    outdated = select(PersonRow).where(_outdated(policy_hash)).order_by(PersonRow.policy_hash, PersonRow.id)
-    for query in (due, outdated):
+    outdated = (
+        select(PersonRow).where(part).order_by(PersonRow.policy_hash, PersonRow.id) for part in _outdated(policy_hash)
+    )
+    for query in (due, *outdated):
         row = session.scalars(query.limit(1).with_for_update(skip_locked=True)).one_or_none()
         if row is not None:
             return row
@@ -187,12 +207,13 @@ def any_due(session: Session, now: datetime, policy_hash: str) -> bool:
 
 def any_outdated(session: Session, policy_hash: str) -> bool:
     """Tell whether somebody was last evaluated under another policy."""
-    return session.scalar(select(PersonRow.id).where(_outdated(policy_hash)).limit(1)) is not None
+    found = (session.scalar(select(PersonRow.id).where(part).limit(1)) for part in _outdated(policy_hash))
+    return any(person_id is not None for person_id in found)
 
 
-def _outdated(policy_hash: str) -> ColumnElement[bool]:
-    # Two ranges of an index, which "not equal" would not use.
-    return or_(PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash)
+def _outdated(policy_hash: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    # Two ranges of an index, each asked for by itself: "not equal" would not use it, nor would one question in order.
+    return PersonRow.policy_hash < policy_hash, PersonRow.policy_hash > policy_hash
 
 
 def evaluate_soon(session: Session, person_ids: Sequence[int], now: datetime) -> None:
@@ -245,6 +266,15 @@ def find(session: Session, text_: str) -> list[PersonRow]:
 def page(session: Session, *, after: int, limit: int) -> list[PersonRow]:
     """Return people in the order of their ids, from behind ``after``."""
     return list(session.scalars(select(PersonRow).where(PersonRow.id > after).order_by(PersonRow.id).limit(limit)))
+
+
+def listed(session: Session, *, after: int, limit: int) -> list[PersonRow]:
+    """Return people as ``page`` does, without those who are one with somebody else since an operator said so."""
+    merged = select(MergeRow.id).where(
+        MergeRow.other_id == PersonRow.id, MergeRow.kind == MERGE, MergeRow.undone_at.is_(None)
+    )
+    shown = select(PersonRow).where(PersonRow.id > after, ~merged.exists())
+    return list(session.scalars(shown.order_by(PersonRow.id).limit(limit)))
 
 
 def names(session: Session, person_ids: Sequence[int]) -> Mapping[int, str]:

@@ -42,9 +42,12 @@ def policy_text(session: Session, policy_hash: str) -> str:
     return body
 
 
+_ACTIVE = select(PolicyRow.hash, PolicyRow.body).where(PolicyRow.active)
+
+
 def active_policy(session: Session) -> tuple[str, str] | None:
     """Return the active policy's hash and text, None before the first one was activated."""
-    row = session.execute(select(PolicyRow.hash, PolicyRow.body).where(PolicyRow.active)).one_or_none()
+    row = session.execute(_ACTIVE).one_or_none()
     return None if row is None else (row.hash, row.body)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.planning.policy_change import PolicyChange, counts_document
 from worker.store.holds import POLICY, HoldState
+from worker.store.spelled import is_in
 from worker.store.tables import HoldRow
 
 
@@ -36,7 +37,7 @@ def hold_policy(session: Session, change: PolicyChange, now: datetime) -> int:
 
 def lapse_policy_holds(session: Session, now: datetime) -> None:
     """Let the open hold over a policy lapse, if there is one: another one came into force, or nobody wants it now."""
-    open_ones = update(HoldRow).where(HoldRow.brake == POLICY, HoldRow.state == HoldState.OPEN)
+    open_ones = update(HoldRow).where(HoldRow.brake == POLICY, is_in(HoldRow.state, HoldState.OPEN))
     session.execute(open_ones.values(state=HoldState.LAPSED, decided_at=now))
     session.flush()
 
@@ -58,4 +59,4 @@ def open_policy_hold(session: Session, policy_hash: str) -> int | None:
 
 
 def _open() -> Select[HoldRow]:
-    return select(HoldRow).where(HoldRow.brake == POLICY, HoldRow.state == HoldState.OPEN)
+    return select(HoldRow).where(HoldRow.brake == POLICY, is_in(HoldRow.state, HoldState.OPEN))

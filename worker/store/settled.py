@@ -10,7 +10,7 @@ from worker.store.tables import EventRow, JobRow
 def is_settled(session: Session, row: EventRow) -> bool:
     """Tell whether nothing of an event is left to do: it was applied, and no job of its person or by it is open.
 
-    An event that was rejected or parked is not settled, and neither is one whose person is not known yet.
+    An event that was rejected, parked or dismissed is not settled, and neither is one whose person is not known yet.
     """
     if row.state is not EventState.APPLIED or row.person_id is None:
         return False

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, not_, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -66,11 +66,28 @@ def answered(session: Session, slot: Slot, now: datetime) -> None:
     )
 
 
-def free(session: Session, free_since: datetime) -> tuple[bool, bool]:
-    """Return whether there is a free slot for everybody, and whether there is one that is kept. Takes none."""
-    common, kept = (exists().where(_is_free(free_since, kept=kept)) for kept in (False, True))
-    found = session.execute(select(common, kept)).one()
-    return bool(found[0]), bool(found[1])
+@dataclass(frozen=True, slots=True)
+class Free:
+    """How many slots are free, each number counted as far as it matters."""
+
+    common: int
+    """Up to one more than are kept."""
+    kept: int
+    kept_busy: int
+    lately: int
+    """How many of those for everybody were taken or answered lately, up to the share that was asked about."""
+
+
+def free(session: Session, *, free_since: datetime, reserve: int, lately_since: datetime, share: int) -> Free:
+    """Return how many slots are free, and of those for everybody how many were used lately. Takes none."""
+    kept = select(func.count().filter(SlotRow.busy_until <= free_since), func.count()).where(SlotRow.kept)
+    free_kept, all_kept = session.execute(kept).one()
+    common = select(SlotRow.id).where(_is_free(free_since, kept=False)).limit(reserve + 1)
+    lately = select(SlotRow.id).where(not_(SlotRow.kept), SlotRow.busy_until > lately_since)
+    lately = lately.order_by(SlotRow.busy_until.desc()).limit(share)  # in the order of the index, so that it is read
+    counted = (select(func.count()).select_from(each.subquery()).scalar_subquery() for each in (common, lately))
+    found = session.execute(select(*counted)).one()
+    return Free(found[0], free_kept, all_kept - free_kept, found[1])
 
 
 def busy_until(session: Session, *, kept: bool) -> datetime | None:

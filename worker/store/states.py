@@ -1,4 +1,4 @@
-"""The states of events, jobs and steps, and the only moves between them.
+"""The states of events, hints, jobs and steps, and the only moves between them.
 
 ``move`` is asked with the row locked. A move that is not in the table raises: what nobody foresaw is a defect.
 """
@@ -19,6 +19,21 @@ class EventState(StrEnum):
     """Kept and shown, never applied; final."""
     PARKED = "parked"
     """Could not be applied several times over; a person must look."""
+    DISMISSED = "dismissed"
+    """Was parked, and an operator gave it up: it counts nowhere, until an operator has it applied after all."""
+
+
+class HintState(StrEnum):
+    """Where it stands to ask a source for somebody's record. All but SETTLED are outstanding."""
+
+    WAITING = "waiting"
+    """To be fetched at ``run_at``. Set by a delivery, by a failure, by an operator; left by a claim."""
+    FETCHING = "fetching"
+    """One worker asks the source, by lease and fencing token."""
+    PARKED = "parked"
+    """Could not be fetched for days, or the answer makes no sense; a person must look. The next delivery wakes it."""
+    SETTLED = "settled"
+    """What the source states is in the inbox; final."""
 
 
 class JobState(StrEnum):
@@ -64,12 +79,27 @@ EVENT_MOVES: Mapping[EventState, frozenset[EventState]] = {
     EventState.ACCEPTED: frozenset({EventState.APPLIED, EventState.PARKED}),
     EventState.PARKED: frozenset(
         {
-            EventState.ACCEPTED,  # a worker starts, whose version may know better
-            EventState.APPLIED,  # its person was erased: there is nothing left to apply it to
+            EventState.ACCEPTED,  # an operator says so, or a worker starts, whose version may know better
+            EventState.APPLIED,  # its person was erased, or it was read anew: there is nothing left to apply
+            EventState.DISMISSED,
         },
     ),
+    EventState.DISMISSED: frozenset({EventState.ACCEPTED, EventState.APPLIED}),  # as above, by an operator alone
     EventState.APPLIED: frozenset(),
     EventState.REJECTED: frozenset(),
+}
+
+HINT_MOVES: Mapping[HintState, frozenset[HintState]] = {
+    HintState.WAITING: frozenset({HintState.WAITING, HintState.FETCHING}),
+    HintState.FETCHING: frozenset(
+        {
+            HintState.WAITING,  # the fetch failed, its lease ran out, or a delivery came meanwhile
+            HintState.PARKED,
+            HintState.SETTLED,
+        },
+    ),
+    HintState.PARKED: frozenset({HintState.WAITING}),
+    HintState.SETTLED: frozenset(),
 }
 
 JOB_MOVES: Mapping[JobState, frozenset[JobState]] = {
@@ -107,7 +137,7 @@ STEP_MOVES: Mapping[StepState, frozenset[StepState]] = {
     StepState.SUPERSEDED: frozenset(),
 }
 
-State = TypeVar("State", EventState, JobState, StepState)
+State = TypeVar("State", EventState, HintState, JobState, StepState)
 
 
 class IllegalMove(RuntimeError):

@@ -1,11 +1,13 @@
 """The call ledger: steps from intention to outcome, and the attempts that were made for them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from worker.mail import Address, FieldValue
 from worker.planning.step import Brake, Operation, Step, StepFields
@@ -38,6 +40,8 @@ class Intention:
     """Whose statement caused them: braked steps are counted by it."""
     seen_free_at: datetime | None
     """When the target of a create was last seen free."""
+    is_first: bool = False
+    """Whether nothing was intended in this job before."""
 
 
 def intend(session: Session, steps: Sequence[Step], intention: Intention, now: datetime) -> list[StepRow]:
@@ -45,7 +49,8 @@ def intend(session: Session, steps: Sequence[Step], intention: Intention, now: d
 
     A step that was intended before and is wanted again keeps its row, and with it its history.
     """
-    waiting = {row.hash: row for row in of_job(session, intention.job_id) if row.state is StepState.INTENDED}
+    before = () if intention.is_first else of_job(session, intention.job_id)
+    waiting = {row.hash: row for row in before if row.state is StepState.INTENDED}
     rows = []
     for position, step in enumerate(steps):
         row = waiting.pop(step.hash(), None) or _new_row(step, intention, now)
@@ -74,13 +79,56 @@ def set_state(row: StepRow, state: StepState, now: datetime, reason: str | None 
         row.settled_at = now
 
 
+def set_sent(session: Session, step_id: int, now: datetime) -> None:
+    """Note that a step's call is about to be made; it may be sent again, and can arrive until after the last time.
+
+    In one statement, for whoever holds the lease of its lane. Raises IllegalMove as ``set_state``.
+    """
+    told = {"step": step_id, "now": now}
+    if session.scalar(_sending(), told) is None:
+        set_state(get(session, step_id), StepState.SENT, now)
+
+
+def confirm(session: Session, step_id: int, now: datetime, reason: str | None = None) -> bool:
+    """Confirm a step whose call was made, in one statement, for whoever holds the lease of its lane.
+
+    Returns whether it was not confirmed before. Raises IllegalMove as ``set_state``.
+    """
+    told = {"step": step_id, "now": now, "why": reason}
+    if session.scalar(_confirming(), told) is not None:
+        return True
+    row = get(session, step_id)
+    if row.state is not StepState.CONFIRMED:
+        set_state(row, StepState.CONFIRMED, now, reason)
+    return False
+
+
+# What is asked at each job is put together once: that takes longer than to ask it.
+
+
+@cache
+def _sending() -> ReturningUpdate[int]:
+    sendable = (StepState.SENT, *(state for state, moves in STEP_MOVES.items() if StepState.SENT in moves))
+    sent = update(StepRow).where(StepRow.id == bindparam("step"), StepRow.state.in_(sendable))
+    sent = sent.values(state=StepState.SENT, sent_at=bindparam("now"), reason=None)
+    return sent.returning(StepRow.id).execution_options(synchronize_session=False)
+
+
+@cache
+def _confirming() -> ReturningUpdate[int]:
+    confirmable = [state for state, moves in STEP_MOVES.items() if StepState.CONFIRMED in moves]
+    confirmed = update(StepRow).where(StepRow.id == bindparam("step"), StepRow.state.in_(confirmable))
+    confirmed = confirmed.values(state=StepState.CONFIRMED, settled_at=bindparam("now"), reason=bindparam("why"))
+    return confirmed.returning(StepRow.id).execution_options(synchronize_session=False)
+
+
+_OF_JOB = select(StepRow).where(StepRow.job_id == bindparam("of_job"))
+_OF_JOB = _OF_JOB.order_by(StepRow.intended_at, StepRow.position, StepRow.id)
+
+
 def of_job(session: Session, job_id: int) -> list[StepRow]:
     """Return a job's steps in the order they were intended."""
-    return list(
-        session.scalars(
-            select(StepRow).where(StepRow.job_id == job_id).order_by(StepRow.intended_at, StepRow.position, StepRow.id),
-        ),
-    )
+    return list(session.scalars(_OF_JOB, {"of_job": job_id}))
 
 
 def unsettled(session: Session, job_id: int) -> list[StepRow]:
@@ -92,16 +140,18 @@ def unsettled(session: Session, job_id: int) -> list[StepRow]:
 
 def left_unsettled(session: Session, subject: Subject) -> list[StepRow]:
     """Return the steps of dismissed jobs on a subject whose fate is not known: what they sent may have been done."""
+    return list(session.scalars(_left_unsettled(), {"kind": subject.kind, "key": subject.key}))
+
+
+@cache
+def _left_unsettled() -> Select[StepRow]:
     dismissed = select(JobRow.id).where(
-        JobRow.subject_kind == subject.kind, JobRow.subject_key == subject.key, JobRow.state == JobState.DISMISSED
+        JobRow.subject_kind == bindparam("kind"),
+        JobRow.subject_key == bindparam("key"),
+        JobRow.state == JobState.DISMISSED,
     )
-    return list(
-        session.scalars(
-            select(StepRow)
-            .where(StepRow.job_id.in_(dismissed), StepRow.state.in_(UNSETTLED))
-            .order_by(StepRow.intended_at, StepRow.id),
-        ),
-    )
+    left = select(StepRow).where(StepRow.job_id.in_(dismissed), StepRow.state.in_(UNSETTLED))
+    return left.order_by(StepRow.intended_at, StepRow.id)
 
 
 def to_step(row: StepRow) -> Step:
@@ -172,8 +222,14 @@ def lock_brake(session: Session, brake: Brake, source: str) -> None:
         )
 
 
-def braked_count(session: Session, brake: Brake, source: str, *, since: datetime, but_job: int) -> int:
-    """Return how many targets of this brake other jobs intended since then, superseded and refused steps apart."""
+def braked_count(
+    session: Session, brake: Brake, source: str, *, since: datetime, but: tuple[int, Collection[Address]]
+) -> int:
+    """Return how many targets of this brake were intended since then, superseded and refused steps apart.
+
+    ``but``: a job, and targets, that do not count: whose mailbox was deleted and who is then erased is one person.
+    """
+    but_job, but_targets = but
     return (
         session.scalar(
             select(func.count(func.distinct(StepRow.target))).where(
@@ -181,6 +237,7 @@ def braked_count(session: Session, brake: Brake, source: str, *, since: datetime
                 StepRow.source == source,
                 StepRow.intended_at > since,
                 StepRow.job_id != but_job,
+                StepRow.target.not_in(but_targets),
                 StepRow.state.not_in((StepState.SUPERSEDED, StepState.REFUSED)),
             ),
         )

@@ -16,7 +16,15 @@ _PAGE = 500
 
 def person_view(session: Session, person_id: int, precedence: Mapping[str, int]) -> PersonView:
     """Return a person as the roster reads them and as the ledger holds them."""
-    return person_views(session, [person_id], precedence)[person_id]
+    return view_of_holder(session, person_id, addresses.of_person(session, person_id), precedence)
+
+
+def view_of_holder(
+    session: Session, person_id: int, held: Sequence[AddressRow], precedence: Mapping[str, int]
+) -> PersonView:
+    """Return a person as the roster reads them, with the addresses that they were found to hold."""
+    stated = profile(people.load(session, person_id), precedence)
+    return _view(stated, held, lines.managers_of(session, {person_id: stated.manager})[person_id])
 
 
 def person_views(

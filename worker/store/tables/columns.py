@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, MetaData, Text, TypeDecorator, text
 from sqlalchemy.orm import DeclarativeBase
 
-from worker.store.states import EventState, JobState, StepState
+from worker.store.states import EventState, HintState, JobState, StepState
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only for INTEGER PRIMARY KEY
 
@@ -32,7 +32,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def word(enum: type[EventState] | type[JobState] | type[StepState]) -> Enum:
+def word(enum: type[EventState] | type[HintState] | type[JobState] | type[StepState]) -> Enum:
     """Return the type of a column that holds a state."""
     # Text with a Python-side check: a new state then needs no ALTER TYPE.
     return Enum(

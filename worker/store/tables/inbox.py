@@ -34,13 +34,21 @@ class EventRow(Base):
     retry_at: Mapped[datetime | None]
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     applied_at: Mapped[datetime | None]
+    reads_anew: Mapped[int | None] = mapped_column(Id)
+    """The event that the same delivery was read as before its mapping was mended: what this one says takes its place,
+    where both are about one subject."""
 
     __table_args__ = (
         # Rejected events hold no key: a sender may mend an event and send it again under the same id.
         Index("uq_events_key", "source", "ce_source", "ce_id", unique=True, **only_where("state <> 'rejected'")),
         Index("ix_events_accepted", "id", **only_where("state = 'accepted'")),
         Index("ix_events_parked", "id", **only_where("state = 'parked'")),
+        Index("ix_events_rejected", "id", **only_where("state = 'rejected'")),
+        Index("ix_events_dismissed", "id", **only_where("state = 'dismissed'")),
         Index("ix_events_person_id", "person_id", "id"),
         Index("ix_events_digest", "digest"),
         Index("ix_events_subject", "source", "subject"),
+        Index("ix_events_reads_anew", "reads_anew", **only_where("reads_anew is not null")),
+        # With the state, so that whoever counts what a source told lately reads no event for it.
+        Index("ix_events_heard", "source", "received_at", "state"),
     )

@@ -1,4 +1,4 @@
-"""Work: jobs with their steps and attempts, what was taken back, and what the brakes hold."""
+"""Work: jobs with their steps and attempts, what fails at the host, what was taken back, what the brakes hold."""
 
 from datetime import datetime
 from typing import Any
@@ -113,6 +113,36 @@ class AttemptRow(Base):
     excerpt: Mapped[str | None]
 
     __table_args__ = (Index("ix_attempts_job_id", "job_id", "id"),)
+
+
+class QuarantineRow(Base):
+    """An object at the mail host whose writes the host itself answers with 500, as one job meets it.
+
+    It is there from the first such answer until the object is written, no longer wanted, or the job is over.
+    """
+
+    __tablename__ = "quarantines"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    noun: Mapped[str] = mapped_column(String(16))
+    """mailbox, identity, forwarding, alias or rewrite."""
+    target: Mapped[str] = mapped_column(String(254))
+    mailbox: Mapped[str] = mapped_column(String(254))
+    """The mailbox that it is in; empty for what is in none."""
+    operation: Mapped[str] = mapped_column(String(32))
+    """What failed last."""
+    failures: Mapped[int]
+    """How many in a row, for growing pauses."""
+    since: Mapped[datetime]
+    """When it failed first."""
+    until: Mapped[datetime | None]
+    """Until when it is left alone, and then tried once; None as long as it has not failed often enough for that."""
+
+    __table_args__ = (
+        Index("uq_quarantines_object", "job_id", "noun", "target", "mailbox", unique=True),
+        Index("ix_quarantines_shown", "id", **only_where("until is not null")),
+    )
 
 
 class UndoRow(Base):

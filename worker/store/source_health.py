@@ -1,0 +1,189 @@
+"""Queries over what each source told us lately, read from the inbox by the index of (source, instant of receipt).
+
+Intake writes nothing for it. Counts reach back a week, and over the newest MOST_COUNTED events of it at most.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from worker.store import snapshots, tallies
+from worker.store.states import EventState
+from worker.store.tables import EventRow
+from worker.store.tallies import TallyKind
+
+MOST_COUNTED = 100_000
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+NEWEST = 20
+"""So many of the newest events tell how a source does now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What came of one source within a time."""
+
+    accepted: int = 0
+    """Events in the inbox that were not refused, applied or not."""
+    repeated: int = 0
+    """Events that had come before."""
+    rejected: int = 0
+    parked: int = 0
+    refused: int = 0
+    """Deliveries that were not signed by the source."""
+    without_event: int = 0
+    """Deliveries that only told who changed, or were passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The latest thing that went wrong."""
+
+    at: datetime
+    kind: str
+    """``rejected``, ``parked`` or ``refused``."""
+    said: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One look at a source."""
+
+    last_at: datetime | None
+    """When an authenticated delivery came last, good or not; None: never."""
+    day: Counts
+    week: Counts
+    failure: Failure | None
+    """Of the last week."""
+    refused_in_a_row: int
+    """Deliveries refused since the last authenticated one, a week back at most."""
+    newest: int
+    """How many of the newest events are looked at: NEWEST, or fewer where there are no more."""
+    newest_rejected: int
+    """How many of these were refused."""
+    lag: timedelta | None
+    """How long after they happened these reached us: their median."""
+    waiting_since: datetime | None
+    """When the oldest event came that is not applied yet; of those of the last week."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The events of one state."""
+
+    day: int = 0
+    week: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+def look(session: Session, source: str, now: datetime) -> Heard:
+    """Look once at one source."""
+    states = _states(session, source, now)
+    counted = tallies.counted(session, source, day=now - DAY, week=now - WEEK)
+    signs = (
+        counted[TallyKind.REPEATED].last_at,
+        counted[TallyKind.NO_EVENT].last_at,
+        snapshots.last_taken(session, source),  # a roster in which nothing changed leaves no event
+    )
+    last_at = max((at for at in (_last_event_at(session, source), *signs) if at), default=None)
+    refused = _refused_in_a_row(session, source, last_at, now) if counted[TallyKind.REFUSED].week else 0
+    newest = _newest(session, source, now)
+    return Heard(
+        last_at=last_at,
+        day=_counts({state: told.day for state, told in states.items()}, {k: v.day for k, v in counted.items()}),
+        week=_counts({state: told.week for state, told in states.items()}, {k: v.week for k, v in counted.items()}),
+        failure=_failure(session, source, states, now),
+        refused_in_a_row=refused,
+        newest=len(newest),
+        newest_rejected=sum(each.state is EventState.REJECTED for each in newest),
+        lag=_lag(newest),
+        waiting_since=states[EventState.ACCEPTED].first_at,
+    )
+
+
+def was_heard(session: Session, source: str) -> bool:
+    """Tell whether a source ever told us something."""
+    return _last_event_at(session, source) is not None
+
+
+def _states(session: Session, source: str, now: datetime) -> dict[EventState, _State]:
+    newest = (
+        select(EventRow.state, EventRow.received_at)
+        .where(EventRow.source == source, EventRow.received_at > now - WEEK)
+        .order_by(EventRow.received_at.desc())
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    at = newest.c.received_at
+    found = session.execute(
+        select(
+            newest.c.state,
+            func.sum(case((at > now - DAY, 1), else_=0)),
+            func.count(),
+            func.min(at, type_=at.type),
+            func.max(at, type_=at.type),
+        ).group_by(newest.c.state)
+    )
+    told = {state: _State(int(day), int(week), first, last) for state, day, week, first, last in found}
+    return {state: told.get(state, _State()) for state in EventState}
+
+
+def _counts(events: Mapping[EventState, int], counted: Mapping[TallyKind, int]) -> Counts:
+    return Counts(
+        accepted=sum(events.values()) - events[EventState.REJECTED],
+        repeated=counted[TallyKind.REPEATED],
+        rejected=events[EventState.REJECTED],
+        parked=events[EventState.PARKED],
+        refused=counted[TallyKind.REFUSED],
+        without_event=counted[TallyKind.NO_EVENT],
+    )
+
+
+def _last_event_at(session: Session, source: str) -> datetime | None:
+    mine = select(EventRow.received_at).where(EventRow.source == source)
+    return session.scalar(mine.order_by(EventRow.received_at.desc()).limit(1))
+
+
+def _refused_in_a_row(session: Session, source: str, last_at: datetime | None, now: datetime) -> int:
+    return tallies.refused_since(session, source, max(last_at or now - WEEK, now - WEEK))
+
+
+def _failure(session: Session, source: str, states: Mapping[EventState, _State], now: datetime) -> Failure | None:
+    found = [
+        Failure(at, state.value, _reason(session, source, state, at))
+        for state in (EventState.REJECTED, EventState.PARKED)
+        if (at := states[state].last_at) is not None
+    ]
+    refused = tallies.last_said(session, source, TallyKind.REFUSED)
+    if refused is not None and refused[0] > now - WEEK:
+        found.append(Failure(refused[0], TallyKind.REFUSED.value, refused[1]))
+    return max(found, key=lambda each: each.at, default=None)
+
+
+def _reason(session: Session, source: str, state: EventState, at: datetime) -> str | None:
+    mine = (EventRow.source == source, EventRow.received_at == at, EventRow.state == state)
+    return session.scalar(select(EventRow.reason).where(*mine).order_by(EventRow.id.desc()).limit(1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """One of the newest events."""
+
+    received_at: datetime
+    time: datetime | None
+    state: EventState
+
+
+def _newest(session: Session, source: str, now: datetime) -> list[_Event]:
+    mine = (EventRow.source == source, EventRow.received_at > now - WEEK)
+    newest = select(EventRow.received_at, EventRow.time, EventRow.state).where(*mine)
+    return [_Event(*each) for each in session.execute(newest.order_by(EventRow.received_at.desc()).limit(NEWEST))]
+
+
+def _lag(newest: list[_Event]) -> timedelta | None:
+    late_s = [(each.received_at - each.time).total_seconds() for each in newest if each.time is not None]
+    return timedelta(seconds=max(median(late_s), 0)) if late_s else None
