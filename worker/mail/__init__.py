@@ -14,6 +14,7 @@ from worker.mail.address import (
     readable,
 )
 from worker.mail.alias import Alias
+from worker.mail.counted import agreeing, counted
 from worker.mail.domain import Domain
 from worker.mail.fields import ACCESS_FLAGS, DOORS, WRITABLE_FIELDS, FieldValue
 from worker.mail.forwarding import Forwarding
@@ -37,8 +38,10 @@ __all__ = [
     "Rewrite",
     "SharedKey",
     "address",
+    "agreeing",
     "bare",
     "called",
+    "counted",
     "domain_name",
     "domain_of",
     "is_local_part",

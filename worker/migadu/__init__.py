@@ -5,7 +5,6 @@ Every method makes one call and reports it to hooks; repeating, recording and ju
 
 from worker.migadu.calls import Call, CallName, FailureClass, Hooks, Outcome, Verb
 from worker.migadu.client import MigaduClient, Written
-from worker.migadu.connection import CALL_DEADLINE, ThreadClients
 from worker.migadu.errors import (
     AccountRefused,
     EchoMismatch,
@@ -35,6 +34,7 @@ from worker.migadu.places import (
 )
 from worker.migadu.readback import Fate, Sending, fate, read_back
 from worker.migadu.writes import Invitation, Password, Write, activate, create, delete, listed, update
+from worker.wire import CALL_DEADLINE, ThreadClients, elapsed_s
 
 __all__ = [
     "CALL_DEADLINE",
@@ -70,6 +70,7 @@ __all__ = [
     "delete",
     "domain_at",
     "domains",
+    "elapsed_s",
     "fate",
     "forwarding_at",
     "forwardings_of",

@@ -5,7 +5,6 @@ The rules are Migadu's real behaviour (`migadu-behaviour.md` 2), not its page. P
 
 import json
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 import httpx
@@ -14,8 +13,6 @@ from worker.migadu.calls import Call, FailureClass
 
 Object = Mapping[str, object]
 """A JSON object as it came."""
-
-LONGEST_RETRY_AFTER_S = 86_400.0
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _FAILURES: Mapping[int, FailureClass] = MappingProxyType(
@@ -65,19 +62,6 @@ def unsettled(call: Call) -> FailureClass:
     return FailureClass.UNKNOWN if call.is_write else FailureClass.TRANSIENT
 
 
-def retry_after_s(value: str | None, date: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for, at most a day; None if it does not say.
-
-    A date is measured against the answer's own ``Date``: both are the host's clock, so ours need not agree with it.
-    """
-    if value is None:
-        return None
-    stated = _seconds(value.strip())
-    if stated is None:
-        stated = _seconds_between(date, value)
-    return None if stated is None else min(max(stated, 0.0), LONGEST_RETRY_AFTER_S)
-
-
 def _object(call: Call, content_type: str, body: bytes | bytearray) -> Object:
     if call.method == "DELETE" and not body.strip():
         return {}
@@ -102,14 +86,3 @@ def _forbidden(content_type: str, body: bytes | bytearray) -> FailureClass:
 
 def _is_page(content_type: str, body: bytes | bytearray) -> bool:
     return "html" in content_type.lower() or body.lstrip().startswith(b"<")
-
-
-def _seconds(value: str) -> float | None:
-    return float(value) if value.isascii() and value.isdigit() else None
-
-
-def _seconds_between(begin: str | None, end: str) -> float | None:
-    try:
-        return (parsedate_to_datetime(end) - parsedate_to_datetime(begin or "")).total_seconds()
-    except (TypeError, ValueError, OverflowError, IndexError):  # all of which the parser raises on nonsense
-        return None

@@ -131,8 +131,12 @@ class Outcome:
 class Hooks(Protocol):
     """What the maker of calls wants to know. Both run in the calling thread, around every attempt on the wire."""
 
-    def before(self, attempt: Call) -> None:
-        """Hear that this call is about to be sent. Raising prevents it; the caller gets what was raised."""
+    def before(self, attempt: Call) -> float | None:
+        """Hear that this call is about to be sent. Raising prevents it; the caller gets what was raised.
+
+        Returns since when its deadline counts, by ``elapsed_s``, so that whoever is suspended behind that instant for
+        too long sends nothing when they wake; None: from its sending on.
+        """
 
     def after(self, attempt: Call, outcome: Outcome) -> None:
         """Hear what came of it, before the caller does. Not called where the process was interrupted meanwhile."""

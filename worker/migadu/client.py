@@ -14,11 +14,11 @@ from worker.mail import Domain
 from worker.migadu import echo, objects
 from worker.migadu.answers import MalformedAnswer, Object
 from worker.migadu.calls import Call, CallName, Hooks, Verb
-from worker.migadu.connection import open_client
 from worker.migadu.exchange import Exchange, Request
 from worker.migadu.places import Index, Place
 from worker.migadu.resources import T, T_co
 from worker.migadu.writes import Write
+from worker.wire import open_client, trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class MigaduClient:
     def __init__(
         self, base_url: str, user: str, key: str, *, http: httpx.Client | None = None, hooks: Hooks | None = None
     ) -> None:
-        self._opened = [] if http is not None else [open_client(httpx.create_ssl_context())]
+        self._opened = [] if http is not None else [open_client(trusted())]
         self._exchange = Exchange(base_url, user, key, http or self._opened[0], hooks)
 
     def close(self) -> None:

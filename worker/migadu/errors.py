@@ -19,6 +19,8 @@ from typing import ClassVar
 
 from worker.migadu.calls import Call, FailureClass
 
+_SERVER_ERROR = 500
+
 
 class MigaduError(Exception):
     """The mail host did not do what was asked.
@@ -51,6 +53,11 @@ class MigaduError(Exception):
         self.excerpt = excerpt
         self.retry_after_s = retry_after_s
         self.answered_bytes = answered_bytes
+
+    @property
+    def is_of_the_object(self) -> bool:
+        """Whether the host itself failed at it, which may be due to this one object (`migadu-behaviour.md` 2.13)."""
+        return self.status == _SERVER_ERROR
 
 
 class Transient(MigaduError):

@@ -11,11 +11,12 @@ from typing import TypeVar
 
 import httpx
 
-from worker.migadu.answers import MalformedAnswer, Object, judge, judge_silence, retry_after_s, unsettled
+from worker.migadu.answers import MalformedAnswer, Object, judge, judge_silence, unsettled
 from worker.migadu.calls import Call, FailureClass, Hooks, Outcome
 from worker.migadu.echo import EchoDiffers
 from worker.migadu.errors import ERRORS, EchoMismatch, MigaduError
 from worker.migadu.redaction import excerpt
+from worker.wire import COUNTED_FROM, retry_after_s
 
 LARGEST_ANSWER = 1_000_000
 LARGEST_INDEX = 64_000_000
@@ -68,7 +69,7 @@ class Exchange:
         """
         sending = self._http.build_request(request.call.method, self._base_url + request.path, json=request.body)
         if self._hooks is not None:
-            self._hooks.before(request.call)
+            sending.extensions[COUNTED_FROM] = self._hooks.before(request.call)
         began = time.monotonic()
         try:
             answer = self._send(request, sending)

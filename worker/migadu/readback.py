@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from worker.migadu.calls import Verb
 from worker.migadu.client import MigaduClient
-from worker.migadu.connection import CALL_DEADLINE
 from worker.migadu.echo import differing
 from worker.migadu.errors import NotFound
 from worker.migadu.places import Place
 from worker.migadu.resources import T
 from worker.migadu.writes import Fields, Password, Write
+from worker.wire import CALL_DEADLINE
 
 SEEN_FREE_WITHIN = timedelta(minutes=1)
 """A creation of unknown fate is ours only if its place was seen free so shortly before it was sent."""

@@ -1,7 +1,7 @@
-"""Connections to the mail host: one HTTP client per thread over one TLS context, and a deadline for the whole call.
+"""Connections to others: one HTTP client per thread over one TLS context, and a deadline for the whole call.
 
 A shared client collapses above some thirty threads, and a TLS context costs 21 ms (`engineering.md` A5). httpx limits
-each read and not the call, so a host that drips a byte at a time would hold a thread for ever; the deadline is kept
+each read and not the call, so a server that drips a byte at a time would hold a thread for ever; the deadline is kept
 where bytes are read and written.
 """
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
@@ -23,36 +24,63 @@ import httpx
 CALL_DEADLINE = timedelta(seconds=30)
 """The longest that one call may take, connecting included; nothing is sent after it. A lease must outlive it."""
 
-Monotonic = Callable[[], float]
+COUNTED_FROM = "mailroster_counted_from"
+"""The extension of a request that says when its deadline began, by ``elapsed_s``; without it, with the sending."""
+
+Elapsed = Callable[[], float]
+
+_COUNTS_SLEEP: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 _TIMEOUTS = httpx.Timeout(connect=5.0, read=20.0, write=10.0, pool=5.0)
+
+
+def elapsed_s() -> float:
+    """Return how many seconds have passed since some instant; on Linux also those in which the machine slept.
+
+    Whoever was stopped by a signal, or slept with the whole machine, must find that its time is over. A virtual machine
+    that its host stops may not see that time pass by any clock of its own.
+    """
+    return time.monotonic() if _COUNTS_SLEEP is None else time.clock_gettime(_COUNTS_SLEEP)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Return the TLS context of this process, which trusts whom the system trusts: to read these takes 40 ms."""
+    return httpx.create_ssl_context()
 
 
 class ThreadClients:
     """Gives each thread its own client. Close it when no thread is in a call any more."""
 
-    def __init__(self, *, deadline_s: float = CALL_DEADLINE.total_seconds()) -> None:
-        self._deadline_s = deadline_s
-        self._tls = httpx.create_ssl_context()
+    def __init__(self, *, deadline_s: float = CALL_DEADLINE.total_seconds(), elapsed: Elapsed = elapsed_s) -> None:
+        self._deadline_s, self._elapsed = deadline_s, elapsed
         self._own = threading.local()
         self._lock = threading.Lock()
-        self._all: list[httpx.Client] = []
+        self._all: list[tuple[threading.Thread, httpx.Client]] = []
 
     def client(self) -> httpx.Client:
         """Return the client of the calling thread, which must not hand it to another."""
         mine: httpx.Client | None = getattr(self._own, "client", None)
         if mine is None or mine.is_closed:
-            mine = open_client(self._tls, deadline_s=self._deadline_s)
+            mine = open_client(trusted(), deadline_s=self._deadline_s, elapsed=self._elapsed)
             self._own.client = mine
-            with self._lock:
-                self._all.append(mine)
+            self._keep(mine)
         return mine
+
+    def _keep(self, mine: httpx.Client) -> None:
+        """Remember a client so as to close it, and close those of threads that have ended, which nobody uses again."""
+        with self._lock:
+            left = [client for thread, client in self._all if not thread.is_alive()]
+            self._all = [(thread, client) for thread, client in self._all if thread.is_alive()]
+            self._all.append((threading.current_thread(), mine))
+        for each in left:
+            each.close()
 
     def close(self) -> None:
         """Close the clients of all threads."""
         with self._lock:
             closing, self._all = self._all, []
-        for each in closing:
+        for _, each in closing:
             each.close()
 
     def __enter__(self) -> Self:
@@ -62,13 +90,15 @@ class ThreadClients:
         self.close()
 
 
-def open_client(tls: ssl.SSLContext, *, deadline_s: float = CALL_DEADLINE.total_seconds()) -> httpx.Client:
+def open_client(
+    tls: ssl.SSLContext, *, deadline_s: float = CALL_DEADLINE.total_seconds(), elapsed: Elapsed = elapsed_s
+) -> httpx.Client:
     """Return a client for one thread: no redirects, nothing from the environment, each call within its deadline."""
     for name in ("httpx", "httpcore"):
         # They log every URL and all headers of answers, and our URLs hold people's names.
         logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.Client(
-        transport=DeadlineTransport(tls, deadline_s),
+        transport=DeadlineTransport(tls, deadline_s, elapsed),
         timeout=_TIMEOUTS,
         follow_redirects=False,
         trust_env=False,
@@ -87,16 +117,16 @@ class DeadlineTransport(httpx.BaseTransport):
     For one thread: the deadline is that of the call under way.
     """
 
-    def __init__(self, tls: ssl.SSLContext, deadline_s: float, monotonic: Monotonic = time.monotonic) -> None:
-        self._deadline = _Deadline(deadline_s, monotonic)
+    def __init__(self, tls: ssl.SSLContext, deadline_s: float, elapsed: Elapsed) -> None:
+        self._deadline = _Deadline(deadline_s, elapsed)
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls, max_connections=1, keepalive_expiry=5.0, network_backend=_Network(self._deadline)
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; the deadline begins here and holds until its answer is closed."""
-        self._deadline.begin()
+        """Send one request; the deadline begins here or did before, and holds until its answer is closed."""
         with _as_httpx_errors():
+            self._deadline.begin(request.extensions.get(COUNTED_FROM))
             answer = self._pool.handle_request(_core_request(request))
         body = answer.stream
         assert isinstance(body, Iterable)
@@ -134,16 +164,17 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Deadline:
-    def __init__(self, limit_s: float, monotonic: Monotonic) -> None:
+    def __init__(self, limit_s: float, elapsed: Elapsed) -> None:
         self._limit_s = limit_s
-        self._monotonic = monotonic
+        self._elapsed = elapsed
         self._ends = 0.0
 
-    def begin(self) -> None:
-        self._ends = self._monotonic() + self._limit_s
+    def begin(self, counted_from: float | None) -> None:
+        self._ends = (self._elapsed() if counted_from is None else counted_from) + self._limit_s
+        self.cap(None, httpcore.ConnectTimeout)  # whoever hears of this one knows that nothing was sent
 
     def cap(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
-        left = self._ends - self._monotonic()
+        left = self._ends - self._elapsed()
         if left <= 0:
             raise late("the deadline of the call has passed")
         return left if timeout is None else min(timeout, left)
