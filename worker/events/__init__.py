@@ -4,15 +4,18 @@ Pure: nothing here knows who sent an event, where it is kept or what follows fro
 """
 
 from worker.events.canonical import EVENT_TYPES, Event, EventType, FactValue
-from worker.events.parsing import MAX_EVENT_BYTES, event_document, parse_event
+from worker.events.parsing import MAX_EVENT_BYTES, PERSON_NAMES, RENAMES, event_document, parse_event
 from worker.events.problems import EventInvalid, Problem
 from worker.events.schema import FACTS
 from worker.events.strict import UNSTORABLE, flaw_of
+from worker.events.times import utc_text
 
 __all__ = [
     "EVENT_TYPES",
     "FACTS",
     "MAX_EVENT_BYTES",
+    "PERSON_NAMES",
+    "RENAMES",
     "UNSTORABLE",
     "Event",
     "EventInvalid",
@@ -22,4 +25,5 @@ __all__ = [
     "event_document",
     "flaw_of",
     "parse_event",
+    "utc_text",
 ]

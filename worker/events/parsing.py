@@ -25,8 +25,10 @@ _LONGEST_ECHO = 100
 MOST_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may run ahead before its time is replaced by the time of receipt (`design.md` 3)."""
 
-_PERSON_NAMES = ("givenName", "familyName", "displayName", "nickName")
-_RENAMED = (*_PERSON_NAMES, "middleName", "workEmail")
+PERSON_NAMES = ("givenName", "familyName", "displayName", "nickName")
+"""Any of these is enough of a name for somebody who joins."""
+RENAMES = (*PERSON_NAMES, "middleName", "workEmail")
+"""The facts whose change is a rename."""
 
 
 def parse_event(raw: object, *, now: datetime) -> Event:
@@ -122,10 +124,10 @@ def _shortfalls(event: Event) -> tuple[Problem, ...]:
     problems = []
     if event.immediate and event.type is not EventType.LEFT:
         problems.append(Problem("data.immediate", f"only {EventType.LEFT} may be immediate"))
-    if event.type is EventType.JOINED and not any(_is_name(event.facts.get(name)) for name in _PERSON_NAMES):
-        problems.append(Problem("data", f"a person who joins needs a name: one of {', '.join(_PERSON_NAMES)}"))
-    if event.type is EventType.RENAMED and not any(name in event.facts for name in _RENAMED):
-        problems.append(Problem("data", f"a rename needs what changed: one of {', '.join(_RENAMED)}"))
+    if event.type is EventType.JOINED and not any(_is_name(event.facts.get(name)) for name in PERSON_NAMES):
+        problems.append(Problem("data", f"a person who joins needs a name: one of {', '.join(PERSON_NAMES)}"))
+    if event.type is EventType.RENAMED and not any(name in event.facts for name in RENAMES):
+        problems.append(Problem("data", f"a rename needs what changed: one of {', '.join(RENAMES)}"))
     return tuple(problems)
 
 

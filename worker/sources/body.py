@@ -11,6 +11,9 @@ MAX_DEPTH = 20
 
 # Strings are swallowed whole, so that brackets in them do not count; possessive, so that no input makes it slow.
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""How alone a body of valid JSON holds what cannot be stored; in half of all surrogates it is a whole pair."""
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class BodyInvalid(ValueError):
@@ -22,15 +25,21 @@ def parse(body: bytes) -> list[object]:
 
     The items are not validated yet. Raises BodyInvalid with one sentence.
     """
-    content = _json(body)
+    content = parse_json(body)
     events = content if isinstance(content, list) else [content]
     if not isinstance(content, list | dict):
         raise BodyInvalid("the body must be one event object or a list of them")
     if not 1 <= len(events) <= MAX_EVENTS:
         raise BodyInvalid(f"the body must hold 1 to {MAX_EVENTS} events, it holds {len(events)}")
-    if not all(map(_is_storable, _texts(content))):
-        raise BodyInvalid("the body holds text that no database stores: a NUL or half of a surrogate pair")
     return events
+
+
+def parse_json(body: bytes) -> object:
+    """Return what a body of JSON holds, of bounded depth and storable. Raises BodyInvalid with one sentence."""
+    content = _json(body)
+    if _ESCAPED.search(body) and not all(map(_is_storable, _texts(content))):
+        raise BodyInvalid("the body holds text that no database stores: a NUL or half of a surrogate pair")
+    return content
 
 
 def _json(body: bytes) -> object:
@@ -38,7 +47,7 @@ def _json(body: bytes) -> object:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise BodyInvalid("the body is not UTF-8") from None  # the cause quotes the body
-    if _depth(text) > MAX_DEPTH:
+    if _is_deep(text):
         raise BodyInvalid(f"the body is nested deeper than {MAX_DEPTH} levels")
     try:
         content: object = json.loads(text, parse_constant=_refuse, parse_float=_finite)
@@ -48,12 +57,13 @@ def _json(body: bytes) -> object:
     return content
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
+def _is_deep(text: str) -> bool:
+    depth = 0
     for token in _TOKENS.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        deepest = max(deepest, depth)
-    return deepest
+        depth += _STEPS.get(token[0], 0)
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,0 +1,128 @@
+"""The consumer of one source: connects, takes one message after the other, and begins anew whatever breaks.
+
+Redeliveries are counted by the broker, which makes a dead letter of a message that came back too often. So that only
+what kills consumers becomes one, and never what was merely in hand when a database, a broker or a process went away,
+nothing is taken before the database answers, a message that the database does not take is kept and tried again in
+place, and each connection begins with one message in hand until that one was settled.
+"""
+
+import time
+from contextlib import closing
+from threading import Event
+
+import structlog
+from pydantic import SecretStr
+
+from worker.bus.heartbeat import Heartbeat
+from worker.bus.link import Link, LinkLost
+from worker.bus.message import Message
+from worker.bus.pauses import Pauses
+from worker.bus.taking import Taken, set_aside, take
+from worker.intake import Intake
+from worker.log_errors import without_messages
+from worker.sources import AmqpSource
+from worker.store.database import DatabaseFailure
+
+_RECONNECT_S = 0.5, 15.0
+_DATABASE_S = 0.2, 30.0
+_IDLE_S = 0.25
+_STRIKES = 5
+"""So often the intake may fail on a message while the database takes other things; then it is the message's doing."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Consumer:
+    """Runs until ``stop`` is set; then it finishes the message in hand and gives the others back."""
+
+    def __init__(self, source: AmqpSource, url: SecretStr, intake: Intake, stop: Event) -> None:
+        self._source, self._url, self._intake, self._stop = source, url, intake, stop
+        self._log = _log.bind(source=source.name)
+        self._heartbeat = Heartbeat(intake.database, source.name)
+        self._reconnects = Pauses(*_RECONNECT_S)
+
+    def run(self) -> None:
+        """Consume, and never raise."""
+        while not self._stop.is_set():
+            try:
+                self._consume()
+            except LinkLost as lost:
+                self._log.warning("not connected to the broker", reason=str(lost))
+            except Exception as error:  # noqa: BLE001 - the rim of a thread that must outlive any defect
+                self._log.error("the consumer failed", exception=without_messages(error))
+            self._heartbeat.end()
+            if not self._stop.is_set():
+                self._stop.wait(self._reconnects.after_failure())
+
+    def _consume(self) -> None:
+        if not self._database_answered():
+            return
+        with closing(Link(self._source, self._url)) as link:
+            link.open()
+            link.consume(prefetch=1)
+            self._log.info("connected to the broker", queue=self._source.queue_name)
+            self._take_first(link)
+            link.consume(prefetch=self._source.prefetch)
+            while not self._stop.is_set():
+                self._listen(link)
+                self._take_waiting(link)
+
+    def _database_answered(self) -> bool:
+        """Wait until the database answers. False: stopped before."""
+        pauses = Pauses(*_DATABASE_S)
+        while not self._stop.is_set():
+            if self._heartbeat.end():
+                return True
+            self._log.warning("nothing is taken from the broker before the database answers")
+            self._stop.wait(pauses.after_failure())
+        return False
+
+    def _take_first(self, link: Link) -> None:
+        while not self._take_waiting(link) and not self._stop.is_set():
+            self._listen(link)
+
+    def _take_waiting(self, link: Link) -> bool:
+        """Settle what was delivered, unless stopped. Tells whether anything was."""
+        settled = False
+        while link.waiting and not self._stop.is_set():
+            settled = self._settle(link, link.waiting.popleft())
+        return settled
+
+    def _listen(self, link: Link) -> None:
+        link.listen(_IDLE_S)
+        self._heartbeat.beat()
+        if not link.waiting:  # it lives, and what was in hand has not broken it
+            self._reconnects.after_success()
+
+    def _settle(self, link: Link, message: Message) -> bool:
+        """Acknowledge or reject a message once what became of it is committed. False: stopped before."""
+        pauses, strikes = Pauses(*_DATABASE_S), 0
+        while (taken := self._taken(message, may_be_ours=strikes < _STRIKES)) is None:
+            strikes = strikes + 1 if strikes < _STRIKES and self._heartbeat.beat(at_once=True) else 0
+            self._pause(link, pauses.after_failure())
+            if self._stop.is_set():
+                return False
+        if taken is Taken.ACCEPTED:
+            link.acknowledge(message)
+        else:
+            link.reject(message)
+        return True
+
+    def _taken(self, message: Message, *, may_be_ours: bool) -> Taken | None:
+        """Try once. None: nothing is committed."""
+        try:
+            if may_be_ours:
+                return take(self._intake, self._source.name, message)
+            return set_aside(self._intake, self._source.name, message)
+        except DatabaseFailure as error:
+            self._log.warning("the database does not take a message, which is kept", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the messages behind it
+            self._log.error("the intake failed on a message", exception=without_messages(error))
+            return None if may_be_ours else Taken.REFUSED  # it cannot even be kept; the dead letters have it
+        return None
+
+    def _pause(self, link: Link, pause_s: float) -> None:
+        """Wait with what is in hand. The broker is listened to, lest it take us for dead."""
+        until = time.monotonic() + pause_s
+        while not self._stop.is_set() and (left_s := until - time.monotonic()) > 0:
+            link.listen(min(left_s, _IDLE_S))

@@ -1,0 +1,62 @@
+"""Taking one message: its events into the inbox, or the message, with the reason, among what was rejected.
+
+Either is committed when ``take`` returns, so that the broker may forget the message.
+"""
+
+from enum import StrEnum
+
+import structlog
+
+from worker.bus.message import Message, documents, raw_of
+from worker.intake import EventsRefused, Intake, accept, refuse
+from worker.sources import BodyInvalid
+
+_log = structlog.get_logger(__name__)
+_FAILED = "the intake failed on it several times, for reasons that the log tells"
+
+
+class Taken(StrEnum):
+    """What became of a message."""
+
+    ACCEPTED = "accepted"
+    """All of its events are in the inbox; some may have been there before."""
+    REFUSED = "refused"
+    """What could not be read of it is kept with the reason: the rest is for the dead letters."""
+
+
+def take(intake: Intake, source: str, message: Message) -> Taken:
+    """Commit what a message tells as its source's word. Idempotent. Raises whatever the database raises.
+
+    Of a list of events those that are valid are accepted, because no sender waits who could mend the others.
+    """
+    try:
+        told = documents(message)
+    except BodyInvalid as error:
+        return _refused(source, refuse(intake, source, message.text, str(error)), str(error))
+    try:
+        accept(intake, source, told, raw=raw_of(message))
+    except EventsRefused as refused:
+        if len(told) == 1:
+            return _refused(source, refused.ids[0], refused.reasons[0])
+    else:
+        return Taken.ACCEPTED
+    return _one_by_one(intake, source, told)
+
+
+def set_aside(intake: Intake, source: str, message: Message) -> Taken:
+    """Keep a message as rejected that the intake fails on. Raises whatever the database raises."""
+    return _refused(source, refuse(intake, source, message.text, _FAILED), _FAILED)
+
+
+def _one_by_one(intake: Intake, source: str, told: list[object]) -> Taken:
+    for document in told:
+        try:
+            accept(intake, source, [document])
+        except EventsRefused as refused:
+            _refused(source, refused.ids[0], refused.reasons[0])
+    return Taken.REFUSED
+
+
+def _refused(source: str, kept: int, reason: str) -> Taken:
+    _log.warning("a message of the bus is refused", source=source, kept_as=kept, reason=reason)
+    return Taken.REFUSED
