@@ -3,11 +3,14 @@
 No call to a mail host is made here, and nothing waits for one.
 """
 
-from worker.intake.accept import EventsRefused, Receipt, accept, refuse
+from worker.intake.accept import EventsRefused, accept, offer, refuse
 from worker.intake.activation import activate_policy
 from worker.intake.admission import Admission, admit
 from worker.intake.apply import apply_next
 from worker.intake.context import OPERATOR, Intake
+from worker.intake.hints import Taken, note_hints, take
+from worker.intake.hydrate import hydrate_next
+from worker.intake.offers import Offer, Receipt, Receipts, commit_each
 from worker.intake.parked import retry_parked
 from worker.intake.statements import NothingToTakeBack, UnknownPerson, call_back, state_of_person
 
@@ -17,14 +20,22 @@ __all__ = [
     "EventsRefused",
     "Intake",
     "NothingToTakeBack",
+    "Offer",
     "Receipt",
+    "Receipts",
+    "Taken",
     "UnknownPerson",
     "accept",
     "activate_policy",
     "admit",
     "apply_next",
     "call_back",
+    "commit_each",
+    "hydrate_next",
+    "note_hints",
+    "offer",
     "refuse",
     "retry_parked",
     "state_of_person",
+    "take",
 ]

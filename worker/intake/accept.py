@@ -3,36 +3,25 @@
 Whoever gets a receipt may forget the event. An event that is refused leaves a record with the reason.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from worker.events import UNSTORABLE, Event, EventInvalid, Problem, flaw_of, parse_event
+from worker.events import Event, EventInvalid, Problem, parse_event
 from worker.intake.context import OPERATOR, Intake
-from worker.store import events
+from worker.intake.documents import keep_refused
+from worker.intake.offers import Offer, Receipt, commit, count, insert_valid, kept_as, seal
+from worker.intake.sealing import Raw
+from worker.store import deliveries
 from worker.store.database import Session
+from worker.store.tallies import TallyKind
 
 NAMELESS = "refused"
 """What is kept of a sender whose name of a source cannot be a row's is kept under this one."""
 
 _SOURCE = re.compile(r"[a-z0-9_-]{1,64}")
 _PERSON = re.compile(r"[0-9]{1,18}")
-_KEPT_CHARACTERS = 8_000  # of a body that was refused: enough to see what it was
-_NO_JSON = "what JSON cannot hold, or nested too deeply"
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of one offered event."""
-
-    id: int
-    duplicate: bool
-    conflict: bool = False
-    """The same key came before with another body: kept for a person to see, never applied."""
 
 
 class EventsRefused(ValueError):
@@ -45,16 +34,53 @@ class EventsRefused(ValueError):
         self.ids = tuple(ids)
 
 
-def accept(intake: Intake, source: str, documents: Sequence[object]) -> tuple[Receipt, ...]:
+def accept(
+    intake: Intake,
+    source: str,
+    documents: Sequence[object],
+    *,
+    raw: Raw | None = None,
+    also: Callable[[Session], bool] | None = None,
+) -> tuple[Receipt, ...]:
     """Commit events of an authenticated source to the inbox, all or none, then ring. Idempotent by dedupe key.
 
-    Raises EventsRefused if one is invalid, or if the source has a name that no source may have, the operator's among
-    them; any database error means that nothing was accepted.
+    With them the delivery they were read from, ``raw``, is kept to be replayed, unless it brings nothing new; where it
+    was read as no event at all, it is kept alone. ``also`` is done in the same transaction, so that it stays with the
+    events or nothing does, and tells whether it brought news. Raises EventsRefused if one is invalid, or if the source
+    has a name that no source may have, the operator's among them; any database error means that nothing was accepted.
     """
     if (why := _unfit(source)) is not None:
         ids = _keep_all(intake, NAMELESS, [(document, why) for document in documents])
         raise EventsRefused([why], ids)
-    return _accept(intake, source, documents, lambda document, now: parse_event(document, now=now))
+    return _accept(intake, source, documents, lambda document, now: parse_event(document, now=now), raw, also)
+
+
+def offer(intake: Intake, source: str, documents: Sequence[object], *, raw: Raw | None = None) -> Offer | None:
+    """Return what may be committed beside offers of others; None where ``accept`` would refuse it and keep the reason.
+
+    Nothing is asked of the database yet.
+    """
+    now = intake.clock.now()
+    accepted, refused = _validated(documents, lambda document: parse_event(document, now=now))
+    if refused or _unfit(source) is not None:
+        return None
+    return Offer(source, tuple(accepted), now, seal(intake, raw))
+
+
+def rehearse(intake: Intake, source: str, documents: Sequence[object]) -> tuple[Event, ...]:
+    """Return the events that would be accepted, and have the database take them for a moment; nothing stays of it.
+
+    Raises EventsRefused, with no ids because nothing is kept, or any database error.
+    """
+    now = intake.clock.now()
+    accepted, refused = _validated(documents, lambda document: parse_event(document, now=now))
+    if refused:
+        raise EventsRefused([reason for _, reason in refused], [])
+    with intake.database.write() as session:
+        for event, document in accepted:
+            insert_valid(session, source, event, document, now)
+        session.rollback()
+    return tuple(event for event, _ in accepted)
 
 
 def accept_of_operator(intake: Intake, document: object) -> Receipt:
@@ -71,12 +97,13 @@ def insert_of_operator(session: Session, documents: Sequence[Mapping[str, object
 
     Raises EventInvalid if one is invalid.
     """
-    return [_insert(session, OPERATOR, _parse_statement(document, now), dict(document), now) for document in documents]
+    parsed = [(_parse_statement(document, now), dict(document)) for document in documents]
+    return [insert_valid(session, OPERATOR, event, document, now) for event, document in parsed]
 
 
-def refuse(intake: Intake, source: str, body: object, reason: str) -> int:
+def refuse(intake: Intake, source: str, body: object, reason: str, *, raw: Raw | None = None) -> int:
     """Keep a body that could not even be read as events, with the reason, and return its id."""
-    (kept,) = _keep_all(intake, source, [(body, reason)])
+    (kept,) = _keep_all(intake, source, [(body, reason)], raw)
     return kept
 
 
@@ -98,23 +125,25 @@ def _parse_statement(document: object, now: datetime) -> Event:
 _Parse = Callable[[object, datetime], Event]
 
 
-def _accept(intake: Intake, source: str, documents: Sequence[object], parse: _Parse) -> tuple[Receipt, ...]:
-    now = intake.clock.now()
-    accepted = _validated(intake, source, documents, lambda document: parse(document, now))
-    with intake.database.write() as session:
-        receipts = tuple(_insert(session, source, event, document, now) for event, document in accepted)
-    for receipt in receipts:
-        if not receipt.duplicate and not receipt.conflict:
-            intake.bell.ring_apply()
-    return receipts
-
-
-def _validated(
+def _accept(
     intake: Intake,
     source: str,
     documents: Sequence[object],
-    parse: Callable[[object], Event],
-) -> list[tuple[Event, dict[str, Any]]]:
+    parse: _Parse,
+    raw: Raw | None = None,
+    also: Callable[[Session], bool] | None = None,
+) -> tuple[Receipt, ...]:
+    now = intake.clock.now()
+    accepted, refused = _validated(documents, lambda document: parse(document, now))
+    if refused:
+        raise EventsRefused([reason for _, reason in refused], _keep_all(intake, source, refused, raw, documents))
+    return commit(intake, Offer(source, tuple(accepted), now, seal(intake, raw), also))
+
+
+def _validated(
+    documents: Sequence[object], parse: Callable[[object], Event]
+) -> tuple[list[tuple[Event, dict[str, Any]]], list[tuple[object, str]]]:
+    """Return the events, and beside them what is invalid with its reason."""
     accepted: list[tuple[Event, dict[str, Any]]] = []
     refused: list[tuple[object, str]] = []
     for number, document in enumerate(documents):
@@ -125,56 +154,20 @@ def _validated(
         else:
             assert isinstance(document, dict)
             accepted.append((event, document))
-    if refused:
-        raise EventsRefused([reason for _, reason in refused], _keep_all(intake, source, refused))
-    return accepted
+    return accepted, refused
 
 
-def _insert(session: Session, source: str, event: Event, document: dict[str, Any], now: datetime) -> Receipt:
-    inserted = events.insert(
-        session,
-        source=source,
-        event=event,
-        received_at=now,
-        digest=_digest(_json(document)),
-        document=document,
-    )
-    if inserted.conflict:
-        reason = f"another body came before under the same source and id, as event {inserted.id}"
-        return Receipt(_keep_refused(session, source, document, reason, now), duplicate=False, conflict=True)
-    return Receipt(inserted.id, duplicate=inserted.duplicate)
-
-
-def _keep_all(intake: Intake, source: str, refused: Sequence[tuple[object, str]]) -> list[int]:
-    now = intake.clock.now()
+def _keep_all(
+    intake: Intake,
+    source: str,
+    refused: Sequence[tuple[object, str]],
+    raw: Raw | None = None,
+    documents: Sequence[object] = (),
+) -> list[int]:
+    now, sealed = intake.clock.now(), seal(intake, raw)
     with intake.database.write() as session:
-        return [_keep_refused(session, source, body, reason, now) for body, reason in refused]
-
-
-def _keep_refused(session: Session, source: str, body: object, reason: str, now: datetime) -> int:
-    text = body if isinstance(body, str) else _json(body)
-    is_whole = text != _NO_JSON and len(text) <= _KEPT_CHARACTERS and flaw_of(body) is None
-    return events.insert_rejected(
-        session,
-        source=source,
-        document=body if is_whole and isinstance(body, dict) else {"raw": _storable(text)[:_KEPT_CHARACTERS]},
-        digest=_digest(_json(body)),
-        reason=reason,
-        received_at=now,
-    )
-
-
-def _storable(text: str) -> str:
-    return UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _json(document: object) -> str:
-    """Write anything as JSON in ASCII, and in one way for equal values, which makes digests of it equal."""
-    try:
-        return json.dumps(document, sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        return _NO_JSON
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+        kept = [keep_refused(session, source, body, reason, now) for body, reason in refused]
+        if sealed is not None and not all(each.duplicate for each in kept):
+            deliveries.keep(session, [kept_as(source, sealed, [each.id for each in kept], documents, now)])
+    count(intake, source, TallyKind.REPEATED, sum(each.duplicate for each in kept))
+    return [each.id for each in kept]

@@ -10,7 +10,7 @@ from datetime import datetime
 from worker.mail import SharedKey
 from worker.planning.urgency import Urgency
 from worker.policy import GroupSection, Policy, PolicyInvalid, RewriteSection, load_policy
-from worker.store import addresses, jobs
+from worker.store import addresses, jobs, shared_addresses
 from worker.store.database import Session
 from worker.store.jobs import shared_subject, subject_of
 from worker.store.policies import activate, active_policy, lock_activation, store_policy
@@ -52,6 +52,6 @@ def _lists(body: str | None) -> Mapping[SharedKey, GroupSection | RewriteSection
 
 def _gone(session: Session, policy: Policy) -> Iterator[SharedKey]:
     """Yield what the policy names no more and we made, or have a job to make."""
-    ours = {row.address for row in addresses.shared_rows(session) if addresses.is_ours(row)}
+    ours = {row.address for row in shared_addresses.every(session) if addresses.is_ours(row)}
     keys = {subject_of(row).shared_key for row in jobs.outstanding_by_subject(session)}
     yield from (key for key in {*ours, *keys} if key is not None and key not in policy.lists)

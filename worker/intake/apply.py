@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker.events import parse_event
+from worker.events import Event, parse_event
 from worker.intake.context import Intake
 from worker.intake.erased import is_of_the_erased
 from worker.intake.evaluate import evaluate
@@ -29,7 +29,9 @@ from worker.roster import Record, fold
 from worker.store import events, lines, people
 from worker.store.database import DatabaseBusy, Session
 from worker.store.forgetting import ERASED, forget_event
+from worker.store.jobs import wake_behind_inbox
 from worker.store.policies import active_policy
+from worker.store.refolding import folded
 from worker.store.tables import EventRow
 
 _log = structlog.get_logger(__name__)
@@ -57,19 +59,18 @@ def apply_next(intake: Intake) -> bool:
     """
     now = intake.clock.now()
     try:
-        with intake.database.write() as session:
+        with intake.database.write(durable=False) as session:
             jobs = _apply_one(session, intake, now)
+            woken = wake_behind_inbox(session, now) if jobs is None else 0
     except _Failed as failed:
         _record_failure(intake, failed, now)
         return True
     except _FailedToTell as failed:
         _tell_later(intake, failed, now)
         return True
-    if jobs is None:
-        return False
-    for _ in range(jobs):
+    for _ in range(woken if jobs is None else jobs):
         intake.bell.ring_run()
-    return True
+    return jobs is not None
 
 
 def _apply_one(session: Session, intake: Intake, now: datetime) -> int | None:
@@ -90,7 +91,7 @@ def _apply_one(session: Session, intake: Intake, now: datetime) -> int | None:
         return None
     person_id = person.id
     try:
-        return evaluate(session, intake, person_id, None)
+        return evaluate(session, intake, person, None)
     except Exception as error:
         raise _Failed(None, person_id) from error
 
@@ -146,24 +147,46 @@ def _apply_event(session: Session, intake: Intake, row: EventRow, now: datetime)
         people.lock_linking(session)
         linking = True
     if is_of_the_erased(session, intake, row.source, event, is_known=known is not None):
-        forget_event(row)
+        forget_event(session, row)
         events.set_applied(row, None, now, ERASED)
         return 0
     record, person_id = known or (Record(row.source, event.subject), None)
-    record, why = fold(record, event, row.received_at), None
+    record = _told(session, row, record, event)
+    person_id, why = place(session, intake, record, person_id, linking=linking, now=now)
+    if person_id is None:
+        events.set_applied(row, None, now, _reasons(*event.warnings, why))
+        return 0
+    events.set_applied(row, person_id, now, _reasons(*event.warnings, _same_number(session, row.id, person_id)))
+    return evaluate(session, intake, people.lock(session, person_id), row.id)
+
+
+def place(
+    session: Session, intake: Intake, record: Record, person_id: int | None, *, linking: bool, now: datetime
+) -> tuple[int | None, str | None]:
+    """Keep a record, and return whose it is from now on, or why that cannot be said; ``person_id``: whose it was.
+
+    ``linking``: its caller holds the lock of linking, without which nothing changes hands.
+    """
+    why = None
     if person_id is None:
         person_id, why = find_person(session, intake, record, now)
     elif linking:
         person_id = decide_again(session, record, person_id, now)
     people.save_record(session, record, person_id=person_id, now=now, why_unmatched=why)
-    if person_id is None:
-        events.set_applied(row, None, now, _told(*event.warnings, why))
-        return 0
-    events.attach(session, record.source, record.subject, person_id)
-    if linking:
-        link_waiting(session, intake, person_id, now)
-    events.set_applied(row, person_id, now, _told(*event.warnings, _same_number(session, row.id, person_id)))
-    return evaluate(session, intake, person_id, row.id)
+    if person_id is not None:
+        events.attach(session, record.source, record.subject, person_id)
+        if linking:
+            link_waiting(session, intake, person_id, now)
+    return person_id, why
+
+
+def _told(session: Session, row: EventRow, record: Record, event: Event) -> Record:
+    """Return the record once it has heard of an event; one that a delivery is read as anew takes the former's place."""
+    if row.reads_anew is None:
+        return fold(record, event, row.received_at)
+    told = events.applied_of_subject(session, row.source, event.subject, beside=row.id)
+    (anew,) = folded(0, told).records
+    return anew
 
 
 def _same_number(session: Session, event_id: int, person_id: int) -> str | None:
@@ -177,5 +200,5 @@ def _same_number(session: Session, event_id: int, person_id: int) -> str | None:
     return f"{number} people state the same employeeNumber: {listed} and {last}; mend it where it is stated"
 
 
-def _told(*reasons: str | None) -> str | None:
+def _reasons(*reasons: str | None) -> str | None:
     return "; ".join(reason for reason in reasons if reason) or None

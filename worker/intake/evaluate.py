@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 
-from worker.intake.context import Intake
+from worker.intake.context import Evaluating
 from worker.intake.lines import note_standing, placed, standing_of
 from worker.intake.linking import note_identifiers
 from worker.intake.pinned import barred
@@ -37,7 +37,7 @@ from worker.policy import (
     needs_other_domain,
     takeover_address,
 )
-from worker.store import addresses, domains, events, jobs, memberships, people, steps
+from worker.store import addresses, domains, events, jobs, memberships, steps
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.jobs import Subject, SubjectKind, shared_subject
@@ -65,21 +65,21 @@ class _Cause:
     now: datetime
 
 
-def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | None) -> int:
+def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int | None) -> int:
     """Bring a person's addresses, memberships, next change and jobs in line with the roster and the active policy.
 
-    Returns how many jobs were refreshed. Idempotent; what has not changed makes no job. Without an active policy
-    the person waits until there is one.
+    ``row``: the person's, locked. Returns how many jobs were refreshed. Idempotent; what has not changed makes no job.
+    Without an active policy the person waits until there is one.
     """
-    now = intake.clock.now()
-    row = people.lock(session, person_id)
+    now, person_id = room.clock.now(), row.id
+    active = active_policy(session)
     if row.erased_at is not None:
-        return _leave_erased(session, row)
+        row.policy_hash, row.next_change_at = active[0] if active else "", None
+        return 0
     stood = standing_of(row)
-    view = placed(session, row, person_view(session, person_id, intake.precedence))
+    view = placed(session, row, person_view(session, person_id, room.precedence))
     note_identifiers(row, view.profile.facts)
     row.evaluated_at = now
-    active = active_policy(session)
     if active is None:
         row.policy_hash, row.next_change_at = "", None
         return 0
@@ -103,12 +103,6 @@ def evaluate(session: Session, intake: Intake, person_id: int, event_id: int | N
     cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now)
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
     return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
-
-
-def _leave_erased(session: Session, row: PersonRow) -> int:
-    active = active_policy(session)
-    row.policy_hash, row.next_change_at = active[0] if active else "", None
-    return 0
 
 
 def _without_address_elsewhere(session: Session, view: PersonView, policy: Policy, now: datetime) -> PersonView:

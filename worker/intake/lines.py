@@ -49,7 +49,8 @@ def note_standing(session: Session, row: PersonRow, before: Standing, now: datet
     if standing_of(row) == before and row.line_due_at is None:
         return
     lines.lock(session)
-    row.line_due_at = now if lines.has_reports(session, row.id) else None
+    with session.no_autoflush:  # it is about others, so what changed of this one may be written later, all at once
+        row.line_due_at = now if lines.has_reports(session, row.id) else None
 
 
 def tell_next(session: Session, now: datetime) -> bool:

@@ -124,7 +124,7 @@ def _carry_out(intake: Intake, person_id: int, change: _Change, *, dry_run: bool
         with intake.database.write() as session:
             changed = change(session, now)
             before, held = _shape(session, person_id), merges.held_ids(session, person_id)
-            refreshed = evaluate(session, intake, person_id, None)
+            refreshed = evaluate(session, intake, people.lock(session, person_id), None)
             merges.note_added(session, changed.note, person_id, held)
             said = [*changed.said, *_consequences(person_id, before, _shape(session, person_id))]
             # Should this process die before it does so itself:
@@ -133,7 +133,7 @@ def _carry_out(intake: Intake, person_id: int, change: _Change, *, dry_run: bool
     except _OnlyLooked:
         return Account(person_id, None, tuple(said))
     with intake.database.write() as session:
-        refreshed += evaluate(session, intake, changed.other_id, None)
+        refreshed += evaluate(session, intake, people.lock(session, changed.other_id), None)
     for _ in range(refreshed):
         intake.bell.ring_run()
     return Account(person_id, changed.other_id, tuple(said))
@@ -247,7 +247,7 @@ def _dismiss(session: Session, person_id: int, reason: str, now: datetime) -> li
         return []
     row: JobRow | None = jobs.get(session, job.id, lock=True)
     assert row is not None, "no job is ever deleted"
-    jobs.dismiss(row, now, reason)
+    jobs.dismiss(session, row, now, reason)
     return [f"job {row.id} of person {person_id} is dismissed"]
 
 

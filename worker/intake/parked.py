@@ -1,7 +1,7 @@
 """The way back of events that were parked: another version may apply what the former one could not."""
 
 from worker.intake.context import Intake
-from worker.store import events
+from worker.store import inbox
 
 _BATCH = 200
 
@@ -22,4 +22,4 @@ def retry_parked(intake: Intake) -> int:
 
 def _retry_batch(intake: Intake, behind: int) -> list[int]:
     with intake.database.write() as session:
-        return events.retry_parked(session, behind=behind, limit=_BATCH)
+        return inbox.retry_parked(session, behind=behind, limit=_BATCH)

@@ -14,6 +14,7 @@ from worker.planning.policy_change import BrakeCount, PolicyChange
 from worker.planning.step import Brake
 from worker.policy import (
     Access,
+    Erased,
     NoMailbox,
     PersonState,
     PersonView,
@@ -21,8 +22,9 @@ from worker.policy import (
     SharedView,
     WantedMailbox,
     desired,
+    served,
 )
-from worker.store import addresses, people
+from worker.store import addresses, people, shared_addresses
 from worker.store.views import person_views
 
 _PAGE = 500
@@ -45,7 +47,7 @@ def change_of_policy(intake: Intake, in_force: Policy, new: Policy) -> PolicyCha
             break
         after = ids[-1]
     with intake.database.read() as session:
-        mailboxes, lists = addresses.population(session), addresses.existing_lists(session)
+        mailboxes, lists = addresses.population(session), shared_addresses.existing(session)
     tally.taken[Brake.LISTS] = sum(tally.loses(each) for each in lists)
     population = {brake: len(lists) if brake is Brake.LISTS else mailboxes for brake in Brake}
     return PolicyChange(new.hash, in_force.hash, tuple(_count(tally, in_force, *each) for each in population.items()))
@@ -67,6 +69,13 @@ class _Side:
             self.members.setdefault(shared, {})[domain_of(view.address)] = view.address
         return state.mailbox
 
+    def erases(self, view: PersonView, now: datetime) -> bool:
+        """Tell whether a person without a mailbox is erased, once the addresses that they still hold are given up."""
+        state = desired(view, self.policy, now).state.mailbox
+        if isinstance(state, NoMailbox) and state.release:
+            state = desired(served(view, self.policy, state, now), self.policy, now).state.mailbox
+        return isinstance(state, Erased)
+
     def has(self, shared: SharedKey, now: datetime) -> bool:
         """Tell whether a shared address should exist."""
         view = SharedView(shared, frozenset(self.members.get(shared, {}).values()))
@@ -81,10 +90,13 @@ class _Tally:
     after: _Side
     now: datetime
     taken: Counter[Brake] = field(default_factory=Counter)
+    erased: int = 0
+    """How many of those that ``Brake.DELETE`` counts are people who are erased."""
 
     def count(self, view: PersonView) -> None:
-        """Take a person into account; only a mailbox that exists can be taken away."""
+        """Take a person into account: a mailbox that exists can be taken away, and where none does what is known."""
         if not view.mailbox_exists or view.address is None:
+            self._count_erasure(view)
             return
         before, after = self.before.state_of(view, self.now), self.after.state_of(view, self.now)
         if view.address in self.after.policy.protected:
@@ -93,6 +105,12 @@ class _Tally:
             self.taken[Brake.DELETE] += 1
         elif isinstance(after, WantedMailbox) and _keeps_out(after) and not _is_out(before):
             self.taken[Brake.IMMEDIATE if after.immediate else Brake.BLOCK] += 1
+
+    def _count_erasure(self, view: PersonView) -> None:
+        is_protected = view.address in self.after.policy.protected
+        if not is_protected and self.after.erases(view, self.now) and not self.before.erases(view, self.now):
+            self.taken[Brake.DELETE] += 1
+            self.erased += 1
 
     def loses(self, shared: SharedKey) -> bool:
         """Tell whether a shared address that exists should do so under the policy in force, and not under the other."""
@@ -110,4 +128,5 @@ def _keeps_out(state: WantedMailbox) -> bool:
 
 def _count(tally: _Tally, in_force: Policy, brake: Brake, population: int) -> BrakeCount:
     allowed = in_force.brakes.window(brake.value).allowed(population)
-    return BrakeCount(brake, tally.taken[brake], allowed, population)
+    erased = tally.erased if brake is Brake.DELETE else 0
+    return BrakeCount(brake, tally.taken[brake], allowed, population, erased)

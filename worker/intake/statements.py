@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from worker.events import EventType
-from worker.intake.accept import Receipt, accept_of_operator
+from worker.intake.accept import accept_of_operator
 from worker.intake.context import Intake
+from worker.intake.offers import Receipt
 from worker.roster import EmploymentKind, profile
 from worker.store import audit, people
 from worker.store.database import Session

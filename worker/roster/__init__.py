@@ -11,9 +11,11 @@ from worker.roster.linking import Ambiguous, Link, Linked, NewPerson, Unmatched,
 from worker.roster.person import Person, Profile, Said, manager_of_operator, profile, spoken
 from worker.roster.record import OPERATOR, EmploymentKind, EmploymentStatement, Record, Stated, Version
 from worker.roster.undoing import NoWayBack, Restoring, way_back
+from worker.roster.withdrawing import WITHDRAWN
 
 __all__ = [
     "OPERATOR",
+    "WITHDRAWN",
     "Ambiguous",
     "Employment",
     "EmploymentKind",

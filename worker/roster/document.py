@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
-from worker.roster.record import EmploymentKind, EmploymentStatement, Record, Stated, Version
+from worker.roster.record import EmploymentKind, EmploymentStatement, Record, Stated, Version, Withdrawal
 
 if TYPE_CHECKING:
     from worker.events import FactValue
@@ -28,11 +28,17 @@ class _StatementDocument(TypedDict):
     immediate: bool
 
 
+class _WithdrawalDocument(TypedDict):
+    fact: str
+    version: _VersionText
+
+
 class _RecordDocument(TypedDict):
     facts: dict[str, _StatedDocument]
     employment: list[_StatementDocument]
     suspended: _StatedDocument | None
     purged: _StatedDocument | None
+    withdrawn: NotRequired[list[_WithdrawalDocument]]
 
 
 def to_document(record: Record) -> dict[str, object]:
@@ -44,6 +50,10 @@ def to_document(record: Record) -> dict[str, object]:
         "suspended": _write_stated(record.suspended) if record.suspended else None,
         "purged": _write_stated(record.purged) if record.purged else None,
     }
+    if record.withdrawn:
+        document["withdrawn"] = [
+            {"fact": each.fact, "version": _write_version(each.version)} for each in sorted(record.withdrawn)
+        ]
     return cast("dict[str, object]", document)
 
 
@@ -57,6 +67,9 @@ def from_document(source: str, subject: str, document: Mapping[str, object]) -> 
         employment=frozenset(_read_statement(statement) for statement in kept["employment"]),
         suspended=_read_stated(kept["suspended"]) if kept["suspended"] else None,
         purged=_read_stated(kept["purged"]) if kept["purged"] else None,
+        withdrawn=frozenset(
+            Withdrawal(each["fact"], _read_version(each["version"])) for each in kept.get("withdrawn", ())
+        ),
     )
 
 

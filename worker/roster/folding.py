@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from worker.events import Event, EventType, FactValue
 from worker.roster.record import EmploymentKind, EmploymentStatement, Record, Stated, Version
+from worker.roster.withdrawing import read_withdrawals
 
 _EMPLOYMENT: Mapping[EventType, EmploymentKind] = {
     EventType.JOINED: EmploymentKind.JOINED,
@@ -31,9 +32,11 @@ def fold(record: Record, event: Event, received_at: datetime) -> Record:
     if event.subject != record.subject:
         raise ValueError("The event is about another subject than the record.")
     version = Version(event.time, event.source, event.id)
+    facts, withdrawn = read_withdrawals(record.source, event.facts)
     return replace(
         record,
-        facts=_fold_facts(record.facts, event.facts, version),
+        facts=_fold_facts(record.facts, facts, version),
+        withdrawn=record.withdrawn | withdrawn,
         employment=_fold_employment(record.employment, event, version, received_at),
         suspended=_newest(record.suspended, _stated(_SUSPENSION.get(event.type), version)),
         purged=_newest(record.purged, Stated(True, version) if event.type is EventType.PURGED else None),

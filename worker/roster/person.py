@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker.events import FactValue
 from worker.roster.employment import Employment, employment_of
-from worker.roster.record import OPERATOR, EmploymentKind, Record, Stated
+from worker.roster.record import OPERATOR, EmploymentKind, Record, Stated, Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,11 @@ class Person:
 
     key: str
     records: tuple[Record, ...] = ()
+
+    @property
+    def withdrawn(self) -> frozenset[Withdrawal]:
+        """What operators took back of what was stated."""
+        return frozenset[Withdrawal]().union(*(record.withdrawn for record in self.records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,8 @@ def spoken(person: Person, precedence: Mapping[str, int]) -> Mapping[str, Said]:
     Among sources the one with the highest precedence speaks of those that state the fact, ties go to the newest
     statement. An operator's statement then takes the place of what is older than it, and of what is as old; as soon as
     the source that speaks says something newer of this fact, it is believed again. A source that would not be believed
-    anyway does not take an operator's word away. The order of the records does not matter.
+    anyway does not take an operator's word away. What an operator withdrew is not heard. The order of the records does
+    not matter.
     """
     by_sources, by_operators = _strongest(person, precedence, operators=False), _strongest(person, {}, operators=True)
     return by_sources | {
@@ -81,8 +87,11 @@ def manager_of_operator(source: str, subject: str) -> str:
 
 def _strongest(person: Person, precedence: Mapping[str, int], *, operators: bool) -> dict[str, Said]:
     strongest: dict[str, Said] = {}
+    withdrawn = person.withdrawn
     for record in (record for record in person.records if (record.source == OPERATOR) is operators):
         for name, stated in record.facts.items():
+            if withdrawn and Withdrawal(name, stated.version) in withdrawn:
+                continue
             said = Said(record.source, record.subject, stated)
             known = strongest.get(name, said)
             strongest[name] = max(known, said, key=lambda one: _by_precedence(one, precedence))

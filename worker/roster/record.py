@@ -1,7 +1,7 @@
 """What one source has stated of one person: a record, known by (source name, subject).
 
-A record only grows by the newest statement per fact and the set of employment statements, so folding events into it is
-commutative, associative and idempotent.
+A record only grows, by the newest statement per fact and by two sets, of employment statements and of withdrawals. So
+folding events into it is commutative, associative and idempotent.
 """
 
 from collections.abc import Mapping
@@ -41,6 +41,14 @@ class Stated:
     version: Version
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Withdrawal:
+    """One source's statement of one fact, which an operator took back: it counts as if it had never been made."""
+
+    fact: str
+    version: Version
+
+
 @dataclass(frozen=True, slots=True)
 class EmploymentStatement:
     """One event about employment, with its dates as stated and the instant we first heard of it."""
@@ -66,3 +74,5 @@ class Record:
     suspended: Stated | None = None
     """True while the newest of suspended and resumed says so; None if the source never spoke of it."""
     purged: Stated | None = None
+    withdrawn: frozenset[Withdrawal] = frozenset()
+    """Of operators: what they took back of other records of the same person."""

@@ -1,6 +1,7 @@
 """Undoing: the statements by which an operator restores what held before some events, so that all read it alike.
 
-Nothing is unsaid: what was heard stays, and the newer word counts.
+What was heard stays, and the newer word counts. A fact that a source had stated before is stated as it was. One of
+which it had said nothing is withdrawn, so that nobody is made to say of it what nobody said.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from worker.events import EventType, FactValue
 from worker.roster.employment import Employment
 from worker.roster.person import Person, Profile, manager_of_operator, profile, spoken
-from worker.roster.record import OPERATOR, EmploymentKind
+from worker.roster.record import OPERATOR, EmploymentKind, Withdrawal
+from worker.roster.withdrawing import withdrawable, without, write_withdrawals
 
 _NAMES = ("givenName", "familyName", "displayName", "nickName")
 _RENAMED = frozenset({*_NAMES, "middleName", "workEmail"})
@@ -27,14 +29,25 @@ class Restoring:
     type: EventType
     facts: Mapping[str, FactValue] = field(default_factory=dict)
     immediate: bool = False
+    withdrawn: frozenset[Withdrawal] = frozenset()
+
+    @property
+    def told(self) -> Mapping[str, FactValue]:
+        """What the event says of facts, withdrawals too."""
+        return {**self.facts, **write_withdrawals(self.withdrawn)}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The facts it is about."""
+        return frozenset({*self.facts, *(each.fact for each in self.withdrawn)})
 
 
 def way_back(now: Person, before: Person, precedence: Mapping[str, int]) -> tuple[Restoring, ...]:
     """Return what an operator says, in this order and newer than all, so that ``before`` holds again. Empty: it does.
 
-    ``before`` is the same person without the events that are undone. A fact nobody had stated becomes known to be
-    empty. A joining is called off, so the way back from a mailbox that it made is that of a departure; of somebody whom
-    nobody knew before it the facts stay. Raises NoWayBack.
+    ``before`` is the same person without the events that are undone. A joining is called off, so the way back from a
+    mailbox that it made is that of a departure; of somebody whom nobody knew before it the facts stay. Raises
+    NoWayBack.
     """
     known, former = profile(now, precedence), profile(before, precedence)
     if known.purged and not former.purged:
@@ -42,7 +55,20 @@ def way_back(now: Person, before: Person, precedence: Mapping[str, int]) -> tupl
     restoring = [*_employment(known.employment, former), *_suspension(known, former)]
     if former.employment is None and known.employment is not None:
         return tuple(restoring)  # nobody knew them: what is known of who will not come stays, for the mailbox's sake
-    return _with_facts(restoring, _facts(known, former, before, precedence), former)
+    if not restoring and known.facts == former.facts:
+        return ()
+    withdrawn = withdrawable(now, before)
+    left = profile(without(now, withdrawn), precedence)
+    return _withdrawing(_with_facts(restoring, _facts(left, former, before, precedence), former), withdrawn)
+
+
+def _withdrawing(restoring: tuple[Restoring, ...], withdrawn: frozenset[Withdrawal]) -> tuple[Restoring, ...]:
+    """Let the first statement withdraw, too."""
+    if not withdrawn:
+        return restoring
+    if restoring:
+        return (replace(restoring[0], withdrawn=withdrawn), *restoring[1:])
+    return (Restoring(EventType.UPDATED, withdrawn=withdrawn),)  # a rename must say a name
 
 
 def _with_facts(restoring: list[Restoring], facts: dict[str, FactValue], former: Profile) -> tuple[Restoring, ...]:
@@ -63,7 +89,8 @@ def _with_facts(restoring: list[Restoring], facts: dict[str, FactValue], former:
 
 def _facts(known: Profile, former: Profile, before: Person, precedence: Mapping[str, int]) -> dict[str, FactValue]:
     said = spoken(before, precedence)
-    changed = {name for name, value in known.facts.items() if former.facts.get(name) != value}
+    either = known.facts.keys() | former.facts.keys()
+    changed = {name for name in either if former.facts.get(name) != known.facts.get(name)}
     facts = {name: former.facts.get(name) for name in sorted(changed)}
     if "manager" in facts and former.manager is not None and said["manager"].source != OPERATOR:
         facts["manager"] = manager_of_operator(*former.manager)

@@ -1,0 +1,125 @@
+"""How each source fares, and what about it should alarm somebody.
+
+What is told of deliveries that nobody signed may be told by anybody who knows the address of a hook: it says so, and
+raises no more than the alarm of that one source, until the source is heard again.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from worker.sources import OPERATOR, RESERVED_NAMES, SourceConfig, SourceKind
+from worker.store import source_health, tokens, workers
+from worker.store.database import Session
+from worker.store.source_health import Heard
+
+REFUSED_IN_A_ROW = 5
+"""So many deliveries that are refused without a good one between raise the alarm."""
+REJECTED_OF_NEWEST = 5
+"""So many refused ones among the newest events raise the alarm; it ends once good ones came after them."""
+
+
+class AlarmKind(StrEnum):
+    """What is the matter with a source."""
+
+    SILENT = "silent"
+    """Not heard for longer than its ``silent_after``."""
+    SIGNATURES = "signatures"
+    """Refused several times in a row: whoever sends has another secret, or is somebody else."""
+    REJECTED = "rejected"
+    """Too many of its events are invalid."""
+    STOPPED = "stopped"
+    """Nobody takes what waits for us in its queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that is the matter."""
+
+    kind: AlarmKind
+    said: str
+    mend: str
+
+
+_STOPPED = Alarm(
+    AlarmKind.STOPPED,
+    "nobody takes what waits in its queue",
+    "start `mailroster bus` or `mailroster up`; their logs say why they are not connected",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A source that is watched: a configured one, or another way in that was heard."""
+
+    name: str
+    kind: str | None = None
+    """Its kind in the sources file; None where it is not in there."""
+    silent_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one source fares."""
+
+    source: Watched
+    heard: Heard
+    alarms: tuple[Alarm, ...]
+
+
+def watched(session: Session, configured: Mapping[str, SourceConfig]) -> list[Watched]:
+    """Return all sources: those of the file, and the other ways in that were ever heard or have a token."""
+    known = [Watched(name, str(each.kind), each.silent_after) for name, each in configured.items()]
+    with_token = {token.source for token in tokens.list_tokens(session) if token.source and token.revoked_at is None}
+    others = {*RESERVED_NAMES, *with_token} - {OPERATOR, *configured}
+    heard = [Watched(name) for name in others if source_health.was_heard(session, name)]
+    return sorted(known + heard, key=lambda each: each.name)
+
+
+def health_of(session: Session, source: Watched, now: datetime) -> Health:
+    """Return how a source fares at an instant."""
+    heard = source_health.look(session, source.name, now)
+    stopped = source.kind == SourceKind.AMQP and not workers.consumers(session, source.name)
+    return Health(source, heard, (*([_STOPPED] if stopped else []), *_alarms(source, heard, now)))
+
+
+def health_of_all(session: Session, configured: Mapping[str, SourceConfig], now: datetime) -> list[Health]:
+    """Return how every source fares."""
+    return [health_of(session, each, now) for each in watched(session, configured)]
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in words, in its largest unit but one: 26 hours are 26 h, and 50 are 2 days."""
+    seconds = length.total_seconds()
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _alarms(source: Watched, heard: Heard, now: datetime) -> Iterator[Alarm]:
+    if source.silent_after is not None and (heard.last_at is None or now - heard.last_at > source.silent_after):
+        silence = f"nothing was heard for {span(now - heard.last_at)}" if heard.last_at else "nothing was ever heard"
+        yield Alarm(
+            AlarmKind.SILENT,
+            f"{silence}, and its rhythm is {span(source.silent_after)}",
+            f"look in the system it comes from for deliveries that fail, and `mailroster sources test {source.name}`",
+        )
+    if heard.refused_in_a_row >= REFUSED_IN_A_ROW:
+        why = f": {heard.failure.said}" if heard.failure and heard.failure.kind == "refused" else ""
+        yield Alarm(
+            AlarmKind.SIGNATURES,
+            f"{heard.refused_in_a_row} deliveries in a row were not signed by it{why}",
+            "if they are its own they are lost: compare its secret with the one here, then have it send them again; "
+            "anybody who knows the address may have sent them",
+        )
+    if heard.newest_rejected >= REJECTED_OF_NEWEST:
+        why = (
+            f", the latest because: {heard.failure.said}" if heard.failure and heard.failure.kind == "rejected" else ""
+        )
+        yield Alarm(
+            AlarmKind.REJECTED,
+            f"{heard.newest_rejected} of its newest {heard.newest} events were refused{why}",
+            f"mend the sender or its mapping, then `mailroster sources replay {source.name}`",
+        )
