@@ -56,6 +56,11 @@ def managed_doors(desired: WantedMailbox) -> dict[str, bool]:
     return {door: value for door in DOORS if isinstance(value := desired.fields.get(door), bool)}
 
 
+def closes_last_door(after: Mapping[str, FieldValue], mailbox: Mailbox) -> bool:
+    """Tell whether what is written to an open mailbox leaves no door open, so that it keeps out as a block does."""
+    return any_open(mailbox.fields) and not any_open({**mailbox.fields, **after})
+
+
 def credential_note(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> str | None:
     """Return what has to be said after a return from a block: nobody knows the passwords that it set."""
     if desired.access is not Access.OPEN or not observed.sealed:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from worker.mail import Address, FieldValue, SharedKey
+from worker.mail import DOORS, Address, FieldValue, SharedKey
 from worker.mail.fields import DECISIVE
 from worker.planning.fields import RECOVERY, says_the_same
 from worker.planning.plan import Plan
@@ -132,7 +132,8 @@ def _without(step: Step, names: set[str | None]) -> Step | None:
         return step
     after = {name: value for name, value in step.after.items() if name not in names}
     before = {name: value for name, value in step.before.items() if name not in names}
-    return replace(step, before=before, after=after) if after else None
+    brake = None if names & {*DOORS} else step.brake  # a door that is left open lets its person in
+    return replace(step, before=before, after=after, brake=brake) if after else None
 
 
 def _findings(step: Step, known: Known, terms: Terms) -> Iterator[Finding]:

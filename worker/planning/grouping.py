@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from worker.mail import FieldValue
+from worker.mail import FieldValue, counted
 from worker.planning.step import Operation, Step
 
 _MOST_VALUES = 5
@@ -22,6 +22,7 @@ _DONE: Final = {
     "delete": "deleted",
     "set": "set",
     "end": "ended",
+    "erase": "erased",
     "release": "released",
 }
 
@@ -64,7 +65,7 @@ class Group:
 
     def __str__(self) -> str:
         held = f" ({self.held} of them held)" if self.held else ""
-        objects = f"{self.count} {_plural(self.noun) if self.count != 1 else self.noun}"
+        objects = counted(self.count, self.noun)
         if not self.field:
             return f"{objects} {_DONE.get(self._verb, self._verb)}{held}"
         values = f" {_written(self.before)} -> {_written(self.after)}" if self.is_valued else " changes"
@@ -116,12 +117,6 @@ def _by_values(
 def _noun(deed: Deed) -> str:
     noun = deed.operation.value.partition("-")[2]
     return "list" if deed.of_list and noun == "alias" else noun
-
-
-def _plural(noun: str) -> str:
-    if noun.endswith("y"):
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
 
 
 def _written(value: FieldValue) -> str:

@@ -59,7 +59,7 @@ def hand_over_steps(desired: NoMailbox, observed: ObservedPerson) -> Iterator[St
         for address in sorted(desired.aliases):
             yield from _alias_step(address, desired.to, observed)
     standing = _standing(observed)
-    for address in sorted(standing.keys() & observed.our_aliases - desired.aliases):
+    for address in sorted(standing.keys() & observed.our_aliases - desired.aliases - desired.kept):
         yield _deletion(standing[address])
     if desired.release:
         for address in sorted(observed.held):

@@ -9,7 +9,14 @@ from typing import assert_never
 
 from worker.mail import DOORS, Address, FieldValue, Identity, Mailbox
 from worker.planning.autoreply import AUTOREPLY, autoreply_steps, is_ours
-from worker.planning.closing import closing, credential_note, managed_doors, must_reopen, reopening
+from worker.planning.closing import (
+    closes_last_door,
+    closing,
+    credential_note,
+    managed_doors,
+    must_reopen,
+    reopening,
+)
 from worker.planning.effect import apply_steps
 from worker.planning.fields import RECOVERY, differing
 from worker.planning.handover import (
@@ -138,7 +145,8 @@ def _update(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) 
     if mailbox.name != desired.name:
         before["name"], after["name"] = mailbox.name, desired.name
     if after:
-        yield Step(Operation.UPDATE_MAILBOX, mailbox.address, before, after)
+        brake = Brake.BLOCK if closes_last_door(after, mailbox) else None
+        yield Step(Operation.UPDATE_MAILBOX, mailbox.address, before, after, brake=brake)
 
 
 def _identities(desired: WantedMailbox, mailbox: Mailbox, observed: ObservedPerson) -> Iterator[Step]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import assert_never
 
+from worker.mail import counted
 from worker.planning.step import Brake
 
 
@@ -18,6 +19,8 @@ class BrakeCount:
     allowed: int
     population: int
     """How many there are in all: mailboxes of people, or shared addresses."""
+    erased: int = 0
+    """How many of them are people who would be erased; their mailboxes are gone already."""
 
     @property
     def exceeds(self) -> bool:
@@ -25,8 +28,11 @@ class BrakeCount:
         return self.would > self.allowed
 
     def __str__(self) -> str:
-        what = f"{self.would} of {self.population} {counted_by(self.brake)}"
-        return f"would {_verb(self.brake)} {what}: allowed {self.allowed}"
+        erased = f"erase {counted(self.erased, 'person')}" if self.erased else ""
+        others = self.would - self.erased
+        taken = f"{_verb(self.brake)} {others} of {counted(self.population, counted_by(self.brake))}"
+        deeds = [taken, erased] if others else [erased or taken]
+        return f"would {' and '.join(filter(None, deeds))}: allowed {self.allowed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,12 @@ class PolicyChange:
 
     def __str__(self) -> str:
         told = sorted((count for count in self.counts if count.would), key=lambda count: not count.exceeds)
-        return "; ".join(map(str, told)) or "would block and delete nothing"
+        return "; ".join(map(str, told)) or "would block, delete and erase nothing"
 
 
 def counted_by(brake: Brake) -> str:
-    """Return what a brake counts, as a plural."""
-    return "lists" if brake is Brake.LISTS else "mailboxes"
+    """Return what a brake counts."""
+    return "list" if brake is Brake.LISTS else "mailbox"
 
 
 def counts_from(document: Mapping[str, Mapping[str, int]]) -> tuple[BrakeCount, ...]:
@@ -73,8 +79,7 @@ def counts_from(document: Mapping[str, Mapping[str, int]]) -> tuple[BrakeCount, 
 def counts_document(counts: tuple[BrakeCount, ...]) -> dict[str, dict[str, int]]:
     """Return counts as JSON can keep them, by brake."""
     return {
-        count.brake.value: {"would": count.would, "allowed": count.allowed, "population": count.population}
-        for count in counts
+        count.brake.value: {name: value for name, value in asdict(count).items() if name != "brake"} for count in counts
     }
 
 

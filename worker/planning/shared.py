@@ -1,9 +1,9 @@
 """Planning for a shared address or a rewrite: one object, whose whole list of destinations is written at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from worker.mail import Address, Alias, FieldValue, Rewrite, domain_of
+from worker.mail import Address, Alias, FieldValue, Rewrite, SharedKey, agreeing, bare, counted, domain_of
 from worker.mail.fields import took
 from worker.planning.observed import ObservedRewrite, ObservedShared
 from worker.planning.plan import Plan
@@ -55,8 +55,18 @@ def left_out_note(target: Address, desired: DesiredShared) -> str | None:
     number = len(desired.left_out)
     if not number:
         return None
-    who = "1 member is" if number == 1 else f"{number} members are"
-    return f"{who} left out: the mail host hands mail of {domain_of(target)} only to mailboxes of {domain_of(target)}"
+    who = f"{counted(number, 'member')} {agreeing(number, 'is', 'are')}"
+    return f"{who} left out: {why_left_out(target)}"
+
+
+def lists_without(address: str | None, keys: Iterable[SharedKey]) -> list[SharedKey]:
+    """Return which of their lists do not name a member, because their mailbox is in another domain."""
+    return [key for key in keys if address is not None and domain_of(bare(key)) != domain_of(Address(address))]
+
+
+def why_left_out(target: Address) -> str:
+    """Return why a list names nobody whose mailbox is in another domain (`migadu-behaviour.md` 1.6)."""
+    return f"the mail host hands mail of {domain_of(target)} only to mailboxes of {domain_of(target)}"
 
 
 def _of(observed: ObservedShared | ObservedRewrite) -> tuple[_Kind, Alias | Rewrite | None]:

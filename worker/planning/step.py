@@ -44,13 +44,19 @@ class Operation(StrEnum):
     UPDATE_ALIAS = "update-alias"
     DELETE_ALIAS = "delete-alias"
     RELEASE_ADDRESS = "release-address"
-    """Give an address up in our own ledger: the one step that is no call."""
+    """Give an address up in our own ledger."""
     CREATE_REWRITE = "create-rewrite"
     UPDATE_REWRITE = "update-rewrite"
     DELETE_REWRITE = "delete-rewrite"
+    ERASE_PERSON = "erase-person"
+    """Remove all that is personal from our own tables. No plan of a mailbox holds it: see ``execution.erasure``."""
 
 
 ON_REWRITES = frozenset({Operation.CREATE_REWRITE, Operation.UPDATE_REWRITE, Operation.DELETE_REWRITE})
+ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
+ON_FORWARDINGS = (Operation.CREATE_FORWARDING, Operation.DELETE_FORWARDING)
+NO_CALLS = (Operation.RELEASE_ADDRESS, Operation.ERASE_PERSON)
+"""What is done in our own tables alone."""
 
 
 class Brake(StrEnum):
@@ -58,6 +64,7 @@ class Brake(StrEnum):
 
     BLOCK = "block"
     DELETE = "delete"
+    """Deletions of mailboxes, and erasures of people: neither can be taken back."""
     IMMEDIATE = "immediate"
     LISTS = "lists"
     """Deletions of shared addresses. The roster can bring each back, but mail that is sent to it meanwhile is refused;
@@ -78,7 +85,8 @@ class Step:
 
     operation: Operation
     target: Address
-    """The object's own address; of a forwarding, where it leads; of a rewrite NAME@DOMAIN."""
+    """The object's own address; of a forwarding, where it leads; of a rewrite NAME@DOMAIN; of who is erased, the last
+    address that was theirs, or a word for who never had one."""
     before: StepFields
     after: StepFields
     mailbox: Address | None = None
@@ -88,7 +96,7 @@ class Step:
     @property
     def is_call(self) -> bool:
         """Whether the mail host is told."""
-        return self.operation is not Operation.RELEASE_ADDRESS
+        return self.operation not in NO_CALLS
 
     @property
     def key(self) -> SharedKey:

@@ -18,7 +18,7 @@ from worker.policy.document import (
     StageAction,
 )
 from worker.policy.drift_terms import DriftAction
-from worker.policy.file import PolicyInvalid, PolicyProblem, load_policy
+from worker.policy.file import PolicyInvalid, load_policy
 from worker.policy.groups import groups_of
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of, pinned_address
 from worker.policy.offset import Offset
@@ -38,7 +38,7 @@ from worker.policy.state import (
     Untouched,
     WantedMailbox,
 )
-from worker.policy.timeline import Change, irreversible_at, timeline
+from worker.policy.timeline import Change, irreversible_at, served, timeline
 from worker.policy.view import Manager, PersonView, SharedView
 
 __all__ = [
@@ -65,7 +65,6 @@ __all__ = [
     "PersonView",
     "Policy",
     "PolicyInvalid",
-    "PolicyProblem",
     "ReconcileSection",
     "Renaming",
     "RewriteSection",
@@ -88,6 +87,7 @@ __all__ = [
     "needs_other_domain",
     "pinned_address",
     "policy_schema",
+    "served",
     "stand_in",
     "takeover_address",
     "timeline",

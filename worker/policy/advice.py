@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from worker.policy.document import BrakeWindow, Policy, StageAction
-from worker.policy.lines import KeyPath, key_of, line_of, lines_of
 from worker.policy.names import Facts
 from worker.policy.naming import usable_patterns
+from worker.toml.lines import KeyPath, key_of, line_of, lines_of
 
 _MANY_YEARS: Final = 3650
 NAMES: Final[tuple[tuple[str, Facts], ...]] = (

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from worker.mail import Address, InvalidAddress, domain_of
 from worker.policy.document import Policy, StageAction
-from worker.policy.lines import Finding, KeyPath
 from worker.policy.parts import parts
 from worker.policy.rewrite_checks import rewrites
 from worker.policy.rules import Rule
 from worker.policy.variables import unknown_variables
+from worker.toml.lines import Finding, KeyPath
 
 
 def contradictions(policy: Policy) -> Iterator[Finding]:

@@ -6,91 +6,33 @@ These models become the JSON Schema for editors, so every field carries its desc
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from worker.events.canonical import FactValue
-from worker.mail import Address, SharedKey, address, is_local_part, rewrite_key
-from worker.mail.address import domain_name
+from worker.mail import Address, SharedKey, address, rewrite_key
 from worker.policy.drift_terms import DriftAction, ReconciledFields
-from worker.policy.instants import is_zone
 from worker.policy.mailbox_fields import Fields, MailboxFields
-from worker.policy.offset import Offset, parse_offset
-from worker.policy.pattern import Pattern, parse_address_pattern, parse_display_pattern
+from worker.policy.offset import Offset
+from worker.policy.pattern import parse_address_pattern, parse_display_pattern
 from worker.policy.rules import Rule
 from worker.policy.state import Credential
-from worker.policy.texts import Text, parse_text
-from worker.policy.transliteration import language_in
-
-# An address has 254 characters at most (RFC 5321): 64 before the @, so the domain may have this many.
-_LONGEST_DOMAIN = 189
-
-
-def _domain(text: str) -> str:
-    name = domain_name(text)
-    if len(name) > _LONGEST_DOMAIN:
-        raise ValueError(f"must not have more than {_LONGEST_DOMAIN} characters")
-    return name
-
-
-def _timezone(name: str) -> str:
-    if not is_zone(name):
-        raise ValueError(f"{name!r} is not a known time zone; write one such as 'Europe/Berlin'")
-    return name
-
-
-def _language(code: str) -> str:
-    language = language_in(code)
-    if language is None:
-        raise ValueError(f"{code!r} is not a language; write its code, such as 'de'")
-    return language
-
-
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_LONGEST_SLUG = 50  # what keys of rewrites are kept in holds this and the longest domain
-
-
-def _slug(text: str) -> str:
-    if not _SLUG.fullmatch(text) or len(text) > _LONGEST_SLUG:
-        raise ValueError(f"must be small letters, digits and single hyphens, {_LONGEST_SLUG} at most")
-    return text
-
-
-def _local_part_rule(text: str) -> str:
-    rule = text.strip().lower()
-    if not is_local_part(rule.replace("*", "x")):
-        raise ValueError(f"{text!r} is not a local part with * for anything, such as 'support-*'")
-    return rule
-
-
-def _some_time(offset: Offset) -> Offset:
-    if not offset.length:
-        raise ValueError("must be longer than zero")
-    return offset
-
-
-def _some_text(text: Text) -> Text:
-    if not text.text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-_OFFSET_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[0-9]+[dh]$", "examples": ["30d", "12h"]})
-OffsetText = Annotated[Offset, PlainValidator(parse_offset), PlainSerializer(str), _OFFSET_SCHEMA]
-AddressPattern = Annotated[
-    Pattern, PlainValidator(parse_address_pattern), PlainSerializer(str), WithJsonSchema({"type": "string"})
-]
-DisplayPattern = Annotated[
-    Pattern, PlainValidator(parse_display_pattern), PlainSerializer(str), WithJsonSchema({"type": "string"})
-]
-TextWithVariables = Annotated[
-    Text, PlainValidator(parse_text), PlainSerializer(str), WithJsonSchema({"type": "string"})
-]
+from worker.policy.values import (
+    AddressPattern,
+    DisplayPattern,
+    DomainName,
+    LanguageCode,
+    LocalPartRule,
+    OffsetText,
+    Period,
+    Slug,
+    SomeText,
+    TimezoneName,
+)
 
 
 class Existing(StrEnum):
@@ -139,11 +81,11 @@ class Section(BaseModel):
 class OrganisationSection(Section):
     """Whose mailboxes these are."""
 
-    domain: Annotated[str, AfterValidator(_domain)] = Field(description="The mail domain, as the host knows it.")
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+    domain: DomainName = Field(description="The mail domain, as the host knows it.")
+    timezone: TimezoneName = Field(
         "UTC", description="IANA zone in which dates count for people who state none of their own."
     )
-    language: Annotated[str, AfterValidator(_language)] | None = Field(
+    language: LanguageCode | None = Field(
         None,
         description='Language by which names become addresses for people who state no locale, such as "de": Müller is '
         "mueller then. Without one, marks are dropped: muller.",
@@ -153,7 +95,7 @@ class OrganisationSection(Section):
 class DomainSection(Section):
     """A further mail domain, and the rule that says whose addresses are there."""
 
-    name: Annotated[str, AfterValidator(_domain)] = Field(description="The mail domain, as the host knows it.")
+    name: DomainName = Field(description="The mail domain, as the host knows it.")
     people: Rule = Field(description="The rule that says who gets an address there; the first that matches counts.")
 
 
@@ -219,10 +161,8 @@ class GroupSection(Section):
 class RewriteSection(Section):
     """A pattern of addresses and the rule that says who gets what is sent to any of them."""
 
-    name: Annotated[str, AfterValidator(_slug)] = Field(description="What the mail host calls it.")
-    local_part_rule: Annotated[str, AfterValidator(_local_part_rule)] = Field(
-        description="What stands before the @, with * for anything."
-    )
+    name: Slug = Field(description="What the mail host calls it.")
+    local_part_rule: LocalPartRule = Field(description="What stands before the @, with * for anything.")
     members: Rule = Field(description="The rule that says who gets the mail. Empty: everyone who has a mailbox.")
     fallback: str | None = Field(
         None, description="Who gets the mail while nobody is a member: an address of the same domain."
@@ -230,9 +170,7 @@ class RewriteSection(Section):
     order: int = Field(
         0, ge=0, strict=True, description="Where several patterns fit an address, the lowest is asked first."
     )
-    domain: Annotated[str, AfterValidator(_domain)] | None = Field(
-        None, description="Whose addresses; not named: the organisation's domain."
-    )
+    domain: DomainName | None = Field(None, description="Whose addresses; not named: the organisation's domain.")
 
 
 class RenamingSection(Section):
@@ -254,10 +192,10 @@ class Stage(Section):
 class AutoreplySection(Section):
     """What correspondents of somebody who left are answered."""
 
-    subject: Annotated[TextWithVariables, AfterValidator(_some_text)] = Field(
+    subject: SomeText = Field(
         description="The subject of the answer; it knows the variables of the texts under [mailbox]."
     )
-    body: Annotated[TextWithVariables, AfterValidator(_some_text)] = Field(description="Its text, likewise.")
+    body: SomeText = Field(description="Its text, likewise.")
 
 
 class LeavingSection(Section):
@@ -286,9 +224,7 @@ class BrakeWindow(Section):
 
     floor: int = Field(ge=0, strict=True, description="So many are always let through.")
     share: float = Field(ge=0, le=1, description="Or this share of the population, if that is more.")
-    per: Annotated[OffsetText, AfterValidator(_some_time), _OFFSET_SCHEMA] = Field(
-        description="The length of the sliding window."
-    )
+    per: Period = Field(description="The length of the sliding window.")
 
     def allowed(self, population: int) -> int:
         """Return how many operations within a window are let through, for so many objects that there are."""

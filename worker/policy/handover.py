@@ -43,16 +43,18 @@ def released() -> NoMailbox:
 
 
 def both(one: str | None, other: str | None) -> str | None:
-    """Join two sentences of what cannot be done, either of which may be missing."""
-    return "; ".join(each for each in (one, other) if each) or None
+    """Join two sentences of what cannot be done, either of which may be missing, or be said already."""
+    said = dict.fromkeys(each for given in (one, other) if given for each in given.split("; "))
+    return "; ".join(said) or None
 
 
 def _handed_over(addresses: frozenset[Address], view: PersonView, policy: Policy) -> NoMailbox:
     to = stand_in(view, policy)
-    if to is None:
-        return NoMailbox(unexpressed=NOBODY_STANDS_IN)
+    if to is None:  # what stands stays: mail would bounce without it
+        return NoMailbox(kept=addresses & view.redirected, unexpressed=NOBODY_STANDS_IN)
     # An alias names addresses of its own domain alone: the host turns others into those (`migadu-behaviour.md` 1.6).
     reachable = frozenset(each for each in addresses if domain_of(each) == domain_of(to))
     beyond = sorted(addresses - reachable)
     sentence = f"{', '.join(beyond)} cannot be an alias for {to}, which is on another domain" if beyond else None
-    return NoMailbox(aliases=reachable, to=to if reachable else None, unexpressed=sentence)
+    kept = view.redirected & addresses - reachable
+    return NoMailbox(aliases=reachable, to=to if reachable else None, kept=kept, unexpressed=sentence)

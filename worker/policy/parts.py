@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from worker.policy.lines import KeyPath
+from worker.toml.lines import KeyPath
 
 Part = TypeVar("Part")
 

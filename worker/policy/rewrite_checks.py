@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from worker.mail import InvalidAddress, domain_of
 from worker.policy.document import Policy, RewriteSection
-from worker.policy.lines import Finding, KeyPath
+from worker.toml.lines import Finding, KeyPath
 
 
 def rewrites(policy: Policy) -> Iterator[Finding]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from worker.mail import agreeing, counted
 from worker.policy.advice import Hint
 from worker.policy.document import Policy
-from worker.policy.lines import KeyPath
 from worker.policy.names import Facts
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates
 from worker.policy.parts import parts
 from worker.policy.rules import Rule
+from worker.toml.lines import KeyPath
 
 _MOST_VALUES: Final = 200
 """Of a fact so many different values are remembered, to tell which one may have been meant."""
@@ -50,17 +51,18 @@ class RosterLook:
             return
         for path, rule in _rules(self.policy):
             if not self._matches[path]:
-                yield Hint(path, f"matches nobody of {self.people} people", self._mend(rule))
+                yield Hint(path, f"matches nobody of {counted(self.people, 'person')}", self._mend(rule))
         for index, _ in enumerate(self.policy.domains):
             matched = self._matches["domains", index, "people"]
             if matched and not self._first[index]:
-                reason = f"nobody is left for it: entries before it match all of its {matched} people"
+                everybody = agreeing(matched, "the only person it has", f"all of its {matched} people")
+                reason = f"nobody is left for it: entries before it match {everybody}"
                 yield Hint(("domains", index, "people"), reason, "move it further up")
         for (kind, sentence), number in self._without.items():
             yield self._nameless(kind, sentence, number)
 
     def _nameless(self, kind: type[Exception], sentence: str, number: int) -> Hint:
-        who = f"{number} of {self.people} people cannot have an address"
+        who = f"{number} of {counted(self.people, 'person')} cannot have an address"
         if kind is UnknownDomain:
             return Hint(("organisation", "domain"), f"{who}: {sentence}", "add that domain under [[domains]]")
         return Hint(("naming", "patterns"), f"{who}: {sentence}", "state a workEmail for them, or add a pattern")

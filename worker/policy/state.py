@@ -41,6 +41,8 @@ class NoMailbox:
     """Addresses of the person that are aliases then, each of which hands its mail to ``to``."""
     to: Address | None = None
     """Who stands in: the destination of the aliases. None where there are none."""
+    kept: frozenset[Address] = frozenset()
+    """Addresses whose aliases stay as they are, because nobody can take over from whom they lead to."""
     release: bool = False
     """The person's addresses are given up: no alias stays, and the quarantine of each begins."""
     unexpressed: str | None = None

@@ -83,7 +83,7 @@ def served(view: PersonView, policy: Policy, state: PersonState, at: datetime) -
         case NoMailbox(release=True):
             return _without_addresses(view)
         case NoMailbox():
-            return replace(view, mailbox_exists=False, redirected=state.aliases)
+            return replace(view, mailbox_exists=False, redirected=state.aliases | state.kept)
         case Missing() if view.address is None:
             return _with_first_address(view, policy)
         case _:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from worker.policy.document import Policy
-from worker.policy.lines import Finding
 from worker.policy.parts import parts
 from worker.policy.rules import Rule
 from worker.policy.texts import Text
+from worker.toml.lines import Finding
 
 
 def unknown_variables(policy: Policy) -> Iterator[Finding]:
