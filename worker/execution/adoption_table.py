@@ -76,8 +76,8 @@ class Survey:
     policy_hash: str
     mailboxes: tuple[MailboxLine, ...]
     aliases: tuple[AliasLine, ...]
-    without: tuple[int, ...]
-    """People who work here, have no mailbox, and are not matched with one."""
+    without: Mapping[int, str]
+    """People who work here, have no mailbox, and are not matched with one: what becomes of each, in words."""
     names: Mapping[int, str]
     """What people are called."""
     memberships: Mapping[int, frozenset[SharedKey]]
@@ -104,5 +104,5 @@ class Survey:
         """Names all that the table shows; whatever changes in it changes this."""
         aliases = [(one.address, sorted(one.has), one.plan.hash, one.selected) for one in self.aliases]
         boxes = [one.shown for one in self.mailboxes]
-        content = [self.domains, self.policy_hash, boxes, aliases, self.without]
+        content = [self.domains, self.policy_hash, boxes, aliases, sorted(self.without.items())]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,7 @@ from datetime import datetime
 from worker.planning.plan import Plan
 from worker.planning.step import Brake
 from worker.policy import Policy
-from worker.store import addresses, steps
+from worker.store import addresses, shared_addresses, steps
 from worker.store.database import Session
 from worker.store.holds import Trip
 
@@ -29,7 +29,7 @@ def tripped(session: Session, plan: Plan, cause: Cause, policy: Policy, now: dat
 
 def population_of(session: Session, brake: Brake) -> int:
     """Return how many objects there are of what a brake counts: what its share is a share of."""
-    return len(addresses.existing_lists(session)) if brake is Brake.LISTS else addresses.population(session)
+    return len(shared_addresses.existing(session)) if brake is Brake.LISTS else addresses.population(session)
 
 
 def _tripped(
@@ -43,10 +43,10 @@ def _tripped(
     steps.lock_brake(session, brake, cause.source)
     window = policy.brakes.window(brake.value)
     since = now - window.per.length
-    counted = steps.braked_count(session, brake, cause.source, since=since, but_job=cause.job_id)
+    targets = {step.target for step in plan.braked if step.brake is brake}
+    counted = steps.braked_count(session, brake, cause.source, since=since, but=(cause.job_id, targets))
     population = population_of(session, brake)
     allowed = window.allowed(population)
-    wanted = len({step.target for step in plan.braked if step.brake is brake})
-    if counted + wanted <= allowed:
+    if counted + len(targets) <= allowed:
         return None
     return Trip(brake=brake, source=cause.source, counted=counted, allowed=allowed, population=population)

@@ -20,13 +20,10 @@ from worker.migadu import (
     rewrite_at,
     update,
 )
-from worker.planning.step import ON_REWRITES, RANDOM_PASSWORD, Operation, Step
+from worker.planning.step import ON_ALIASES, ON_FORWARDINGS, ON_REWRITES, RANDOM_PASSWORD, Operation, Step
 
 _PLACEHOLDERS = ("password", "password_method", "password_recovery_email")
 """What a plan shows of a credential; the real ones go into the call alone."""
-
-ON_ALIASES = (Operation.CREATE_ALIAS, Operation.UPDATE_ALIAS, Operation.DELETE_ALIAS)
-ON_FORWARDINGS = (Operation.CREATE_FORWARDING, Operation.DELETE_FORWARDING)
 
 Object = Mailbox | Identity | Alias | Rewrite | Forwarding
 """What a step changes at the mail host."""
@@ -92,7 +89,7 @@ def write_of(step: Step, secrets: Secrets) -> Write[Object]:
             | Operation.DELETE_REWRITE
         ):
             return delete(_place(step))
-        case Operation.RELEASE_ADDRESS:
+        case Operation.RELEASE_ADDRESS | Operation.ERASE_PERSON:
             raise ValueError(f"{step.operation} is no call")
         case _:
             assert_never(step.operation)

@@ -11,6 +11,7 @@ from worker.intake import Intake
 from worker.intake.policy_change import change_of_policy
 from worker.planning.grouping import Deed, Group, grouped
 from worker.planning.policy_change import PolicyChange
+from worker.planning.step import NO_CALLS
 from worker.policy import load_policy
 
 
@@ -55,7 +56,9 @@ def compare(
     wanted = _deeds(after)
     brings = {deed: goes for deed, (goes, _) in wanted.items() if deed not in known}
     spares = {deed: goes for deed, (goes, _) in known.items() if deed not in wanted}
-    calls = {deed.call for deed, goes in brings.items() if goes} - {deed.call for deed in known}
+    calls = {deed.call for deed, goes in brings.items() if goes and deed.operation not in NO_CALLS} - {
+        deed.call for deed in known
+    }
     more_reads = max(after.reads - reads, 0)
     return after, Difference(
         brings=grouped(brings),

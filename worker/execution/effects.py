@@ -40,7 +40,7 @@ def enter(session: Session, step: Step, job_id: int, now: datetime, ignored: Seq
             _on_alias(row, step, job_id, now)
         case Operation.RELEASE_ADDRESS:
             row.held_to = now
-        case Operation.UPDATE_MAILBOX | Operation.UPDATE_IDENTITY | Operation.UPDATE_REWRITE:
+        case Operation.UPDATE_MAILBOX | Operation.UPDATE_IDENTITY | Operation.UPDATE_REWRITE | Operation.ERASE_PERSON:
             pass
         case _:
             _on_stage(row, step.operation, step, now)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from worker.execution.context import Execution
 from worker.policy import Erased, NoMailbox, PersonState, Policy, desired
 from worker.roster import profile
 from worker.store.database import Session
@@ -12,13 +11,19 @@ from worker.store.refolding import folded, told_of
 from worker.store.views import person_view
 
 
-def agrees(execution: Execution, person_id: int, policy: Policy, now: datetime, wanted: NoMailbox) -> bool:
+def agrees(
+    session: Session,
+    precedence: Mapping[str, int],
+    person_id: int,
+    policy: Policy,
+    now: datetime,
+    wanted: NoMailbox,
+) -> bool:
     """Tell whether all that was ever accepted about a person, applied or not yet, asks for what cannot be undone.
 
     That is for no mailbox, and for as much of what follows: addresses that are handed over, or given up.
     """
-    with execution.database.read() as session:
-        state = _wanted_anew(session, execution.precedence, person_id, policy, now)
+    state = _wanted_anew(session, precedence, person_id, policy, now)
     if not isinstance(state, NoMailbox):
         return False
     return wanted.aliases <= state.aliases and (state.release or not wanted.release)

@@ -1,26 +1,38 @@
 """Finish: write down how a run ended, free its lane, and tell those who waited for it."""
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from worker.execution.outcomes import Done, Held, Outcome, Parked, Retry, Waiting
+from worker.execution.outcomes import Done, GivenBack, Held, Outcome, Parked, Retry, Waiting
 from worker.execution.perform import Run
+from worker.intake.evaluate import evaluate
+from worker.mail import SharedKey, counted
 from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
-from worker.store import jobs, leases, memberships, pauses, people, steps
+from worker.store import jobs, leases, memberships, pauses, people, quarantines, steps
 from worker.store.database import DatabaseBusy, Session
 from worker.store.jobs import shared_subject
+from worker.store.leases import LeaseLost
 from worker.store.pauses import PauseKind
 from worker.store.states import JOB_MOVES, JobState, StepState, move
-from worker.store.tables import JobRow
+from worker.store.tables import JobRow, PersonRow
 
 _log = structlog.get_logger(__name__)
 _TRIES = 5
-_GROWTH = 2
-_LONGEST_EXPONENT = 16
+_MOMENT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is to be rung for, once it is committed."""
+
+    jobs: int = 0
+    apply: bool = False
 
 
 def finish(run: Run, outcome: Outcome) -> None:
@@ -34,28 +46,65 @@ def finish(run: Run, outcome: Outcome) -> None:
         wait=wait_random_exponential(multiplier=0.1, max=1),
         reraise=True,
     )
-    busy(lambda: _record(run, outcome))
+    told: _Told = busy(lambda: _recorded(run, outcome))
     if isinstance(outcome, Held | Parked):
         _log.warning("a job needs a person", job=run.lease.job_id, state=type(outcome).__name__.lower())
-    if run.lease.subject.person_id is not None:
+    if told.apply:
         run.execution.bell.ring_apply()
+    for _ in range(told.jobs):
+        run.execution.bell.ring_run()
 
 
-def _record(run: Run, outcome: Outcome) -> None:
-    """Locks person, own job, shared addresses' jobs, in this order."""
-    now = run.now
-    with run.execution.database.write() as session:
-        if _may_have_worked(outcome) and run.lease.subject.person_id is not None:
-            people.evaluate_soon(session, [run.lease.subject.person_id], now)  # a confirmed block starts its clocks
+def _recorded(run: Run, outcome: Outcome) -> _Told:
+    try:
+        return _record(run, outcome, _evaluate_now)
+    except (DatabaseBusy, LeaseLost):
+        raise
+    except Exception:  # noqa: BLE001 - what is wrong with the person must not undo what was done for them
+        _log.exception("a person is evaluated later", job=run.lease.job_id)
+        return _record(run, outcome, _evaluate_later)
+
+
+def _record(run: Run, outcome: Outcome, look: Callable[[Session, Run, PersonRow], _Told]) -> _Told:
+    """Locks person, own job, the lists of who got a mailbox, and then what an evaluation locks, jobs of lists at last.
+
+    For the first three waits only who holds the person, or waits to end a job too; so they may come before the lines.
+    """
+    now, person_id, told = run.now, run.lease.subject.person_id, _Told()
+    with run.execution.database.write(durable=False) as session:
+        person = people.lock(session, person_id) if person_id is not None else None
         row = leases.locked(session, run.lease)
+        lists = memberships.of_person(session, person_id) if person_id is not None else frozenset()
+        if run.recorder.has_made_mailbox:
+            memberships.lock(session, lists)
+        run.recorder.write_confirmed(session)
         run.recorder.flush(session)
         _settle(run, row, outcome, now)
         if row.generation != run.lease.generation:
             _again(session, row, now)
         row.updated_at, row.worker, row.lease_until = now, None, None
-        _tell_groups(session, run, now)
+        if person is not None:
+            told = look(session, run, person) if _may_have_worked(outcome) else _Told(apply=True)
+        elif row.reason == jobs.INBOX_REASON:
+            told = _Told(apply=True)  # it may have been applied by now, and then nobody else would wake this job
+        _tell_groups(session, run, lists, now)
         if row.state is JobState.DONE:
-            _end_pause(session, row, now)
+            _end_pause(session, run, row, now)
+            if not run.recorder.finds_no_failures:
+                quarantines.end_of_job(session, row.id)
+    return told
+
+
+def _evaluate_now(session: Session, run: Run, person: PersonRow) -> _Told:
+    """Look at the person again at once, for a confirmed block starts its clocks: it saves a bell and a search."""
+    session.flush()  # the job is over, so what is wanted now is another's
+    refreshed = evaluate(session, run.execution, person, None)
+    return _Told(refreshed, apply=person.line_due_at is not None)
+
+
+def _evaluate_later(session: Session, run: Run, person: PersonRow) -> _Told:
+    people.evaluate_soon(session, [person.id], run.now)
+    return _Told(apply=True)
 
 
 def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
@@ -69,9 +118,12 @@ def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
             _retry_later(run, row, outcome, now)
         case Held(reason, hold_id, look_again_at):
             row.state, row.reason, row.hold_id = move(JOB_MOVES, row.state, JobState.HELD), reason, hold_id
-            row.run_at = look_again_at or now
+            # An instant to come is what tells a job that is to be looked at again from one that is not.
+            row.run_at = max(look_again_at, now + _MOMENT) if look_again_at else now
         case Parked(reason):
             row.state, row.reason = move(JOB_MOVES, row.state, JobState.PARKED), reason
+        case GivenBack(reason):
+            row.state, row.reason = move(JOB_MOVES, row.state, JobState.QUEUED), reason
         case _:
             assert_never(outcome)
 
@@ -87,12 +139,10 @@ def _retry_later(run: Run, row: JobRow, retry: Retry, now: datetime) -> None:
     if now - row.failing_since >= patience.give_up_after:
         row.state = move(JOB_MOVES, row.state, JobState.PARKED)
         since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
-        row.reason = f"it failed {row.failures} times since {since}; last: {retry.reason}"
+        row.reason = f"it failed {counted(row.failures, 'time')} since {since}; last: {retry.reason}"
         _log.warning("a job needs a person", job=row.id, state=row.state.value)
         return
-    pause = min(patience.first * _GROWTH ** min(row.failures - 1, _LONGEST_EXPONENT), patience.longest)
-    if retry.look_at_once and row.failures == 1:
-        pause = timedelta(0)
+    pause = timedelta(0) if retry.look_at_once and row.failures == 1 else patience.pause(row.failures)
     row.state, row.reason = move(JOB_MOVES, row.state, JobState.WAITING), retry.reason
     row.run_at = now + max(pause, retry.at_least)
 
@@ -107,25 +157,27 @@ def _again(session: Session, row: JobRow, now: datetime) -> None:
     row.run_at, row.hold_id = now, None
 
 
-def _tell_groups(session: Session, run: Run, now: datetime) -> None:
+def _tell_groups(session: Session, run: Run, lists: Collection[SharedKey], now: datetime) -> None:
     """Have lists written that waited for this person's mailbox, once the last of their members is through."""
-    person_id = run.lease.subject.person_id
-    if person_id is None:
+    if not lists:
         return
-    made = any(
-        row.operation == Operation.CREATE_MAILBOX and row.state is StepState.CONFIRMED
-        for row in steps.of_job(session, run.lease.job_id)
-    )
+    made = run.recorder.has_made_mailbox or (not run.lease.is_first and _made_before(session, run.lease.job_id))
     since = now - run.execution.patience.creations
-    for key in sorted(memberships.of_person(session, person_id)):
+    for key in sorted(lists):
         subject = shared_subject(key)
-        if memberships.creations_under_way(session, key, since=since, but_person=person_id):
+        if memberships.creations_under_way(session, key, since=since, but_person=run.lease.subject.person_id):
             continue
         if not jobs.wake(session, subject, now) and made:
             jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)
 
 
-def _end_pause(session: Session, row: JobRow, now: datetime) -> None:
+def _made_before(session: Session, job_id: int) -> bool:
+    """Tell whether an earlier run of this job has made a mailbox."""
+    made = (row for row in steps.of_job(session, job_id) if row.operation == Operation.CREATE_MAILBOX)
+    return any(row.state is StepState.CONFIRMED for row in made)
+
+
+def _end_pause(session: Session, run: Run, row: JobRow, now: datetime) -> None:
     """A job that made a mailbox shows that there is room again."""
-    if any(step["operation"] == Operation.CREATE_MAILBOX for step in row.plan or ()):
+    if run.recorder.has_seen_pause and any(step["operation"] == Operation.CREATE_MAILBOX for step in row.plan or ()):
         pauses.end(session, PauseKind.CREATIONS, now)

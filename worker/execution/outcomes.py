@@ -59,7 +59,14 @@ class Parked:
     reason: str
 
 
-Outcome = Done | Waiting | Retry | Held | Parked
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Goes back to its place in the queue, and whoever claims it goes on from there. It is nobody's failure."""
+
+    reason: str
+
+
+Outcome = Done | Waiting | Retry | Held | Parked | GivenBack
 
 
 def outcome_of(error: MigaduError) -> Outcome:

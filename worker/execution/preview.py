@@ -12,6 +12,7 @@ from worker.execution.context import Execution
 from worker.execution.look import CALLS_OF_A_LOOK, Seen, UnknownMailDomain, look_at, seen_together
 from worker.execution.preview_brakes import Braked, braked_in
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
+from worker.execution.previewed_looks import Looks
 from worker.execution.quiet import not_quiet
 from worker.execution.rehearsal import rehearsed
 from worker.intake import Intake, accept, activate_policy, apply_next
@@ -20,7 +21,7 @@ from worker.mail import SharedKey, domain_of, is_rewrite
 from worker.planning.cost import cost_s
 from worker.planning.grouping import Group, grouped
 from worker.policy import Policy, load_policy
-from worker.store import addresses, domains, events, jobs, memberships, people
+from worker.store import addresses, domains, events, jobs, memberships, people, shared_addresses
 from worker.store.jobs import SubjectKind, subject_of
 from worker.store.policies import active_policy
 from worker.store.states import EventState
@@ -120,7 +121,7 @@ def preview_on(execution: Execution, intake: Intake, question: Question, policy_
             addresses.forget_foreign(session, domain, seen.addresses, now)
             domains.set_domain_read(session, domain, now)
         addresses.note_foreign(session, seen.addresses, now)
-        scene = Scene(session, quiet, policy, seen, now, known, trips=[])
+        scene = Scene(session, quiet, policy, seen, now, known, trips=[], looks=Looks(known))
         who, notes = _asked(scene, question)
         subjects = _plans(scene, *who)
     costed = _costed(execution, subjects, notes, looks=CALLS_OF_A_LOOK * len(_read_first(subjects, scene)))
@@ -136,7 +137,7 @@ def _read_first(subjects: list[SubjectPlan], scene: Scene) -> set[str]:
 def _may_touch_rewrites(execution: Execution, policy: Policy) -> bool:
     """Tell whether a call must be spent on what rewrites there are."""
     with execution.database.read() as session:
-        held = addresses.shared_rows(session)
+        held = shared_addresses.every(session)
     return bool(policy.rewrites) or any(is_rewrite(row.address) for row in held)
 
 
@@ -158,7 +159,7 @@ def _asked(scene: Scene, question: Question) -> tuple[_Who, tuple[str, ...]]:
             return _apply(scene, question)
         case OfPerson(person_id):
             before = memberships.of_person(scene.session, person_id)
-            evaluate(scene.session, scene.intake, person_id, None)
+            evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
             after = memberships.of_person(scene.session, person_id)
             return ([person_id], {*(before ^ after), *(after & _outstanding(scene))}), ()
         case OfEverybody():
@@ -174,7 +175,7 @@ def _everybody(scene: Scene) -> _Who:
         last = page[-1].id
         everybody += [row.id for row in page if row.erased_at is None]
         for person_id in not_quiet(scene.session, scene.intake, scene.policy, page):
-            evaluate(scene.session, scene.intake, person_id, None)
+            evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
     return everybody, _outstanding(scene)
 
 

@@ -6,10 +6,14 @@ Each plan leaves its effects in the rehearsal, so that the next subject is plann
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from worker.execution.brakes import Cause, tripped
 from worker.execution.effects import enter
+from worker.execution.erasure import erasure_of
 from worker.execution.look import Seen, lacks
+from worker.execution.previewed_looks import Looks
+from worker.execution.recognise import has_their_name, is_plainly_theirs
 from worker.execution.shared import not_ours, observed
 from worker.execution.sight import Sight, exists_already, observed_person, places_of
 from worker.execution.sparing import is_closed, spared
@@ -27,6 +31,7 @@ from worker.planning.urgency import Urgency
 from worker.policy import (
     Decision,
     DesiredPerson,
+    Erased,
     Existing,
     Missing,
     NoUsableName,
@@ -37,6 +42,7 @@ from worker.policy import (
     desired,
 )
 from worker.policy.handover import both
+from worker.policy.instants import zone_of
 from worker.store import addresses, jobs, pauses, people, steps
 from worker.store.addresses import SHARED_ROLES, Provenance
 from worker.store.database import Session
@@ -64,6 +70,7 @@ class Scene:
     """The domains that had been read into the ledger before; of others the first job to come reads each."""
     trips: list[tuple[Trip, int]]
     """What brakes stopped so far: the trip, and how many of what it counts the stopped plan has."""
+    looks: Looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,15 @@ class SubjectPlan:
     next_at: datetime | None = None
     """When something changes by time alone."""
     next_step: str | None = None
+    zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009 - a constant
+    """In which a person's times are told."""
+    is_unfinished: bool = False
+    """Whether something is left that the calls cannot bring about, with which its job is held."""
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it does not come to its end without somebody who decides or mends something."""
+        return self.is_unfinished or (self.stopped is not None and self.is_asked_for)
 
     @property
     def is_asked_for(self) -> bool:
@@ -115,15 +131,19 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
     decision = desired(view, scene.policy, scene.now)
     reads = _reads_of_person(scene, view, primary)
     plan, stopped = Plan(), _why_not(scene, view, decision, primary, mailbox)
+    subject, is_unfinished = Subject(SubjectKind.PERSON, str(person_id)), False
     if stopped is _NEXT_NAME:
         return _with_next_name(scene, person_id, primary)
     if stopped is None:
         state = decision.state.mailbox
+        is_erased = isinstance(state, Erased)
         whole = plan_person(state, _observed(scene, view, primary, mailbox))
+        whole = erasure_of(scene.session, person_id) if is_erased else whole
         plan = spared(scene.session, whole, scene.policy, closed=is_closed(state))
         source = view.profile.employment.source if view.profile.employment else OPERATOR
+        is_unfinished = plan.unfinished is not None and jobs.outstanding(scene.session, subject) is not None
         plan = replace(plan, note=both(plan.note, plan.unfinished))
-        stopped = _carried_out(scene, Subject(SubjectKind.PERSON, str(person_id)), plan, source)
+        stopped = _carried_out(scene, subject, plan, source)
     return SubjectPlan(
         kind=SubjectKind.PERSON,
         key=str(person_id),
@@ -134,6 +154,8 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
         reads=reads,
         next_at=decision.valid_until,
         next_step=decision.state.next_step,
+        zone=zone_of(view.profile.facts, scene.policy.organisation.timezone),
+        is_unfinished=is_unfinished,
     )
 
 
@@ -142,6 +164,7 @@ def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
     subject, shown = shared_subject(key), scene.seen.shared(key)
     wanted = desired(shared_view(scene.session, key), scene.policy, scene.now).state
     holder = addresses.reserve_shared(scene.session, key, scene.now)
+    reads = scene.looks.at_list(key, holder)
     plan, stopped = Plan(), None
     if holder.role not in SHARED_ROLES or (shown is not None and not addresses.is_ours(holder)):
         stopped = not_ours(key) if wanted.destinations else None
@@ -152,7 +175,7 @@ def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
             jobs.refresh(scene.session, subject, urgency=Urgency.CHANGE, now=scene.now)
         stopped = _carried_out(scene, subject, plan, OPERATOR)
     address = None if is_rewrite(key) else bare(key)
-    return SubjectPlan(subject.kind, subject.key, called(key), address, plan, stopped, reads=1)
+    return SubjectPlan(subject.kind, subject.key, called(key), address, plan, stopped, reads)
 
 
 _NEXT_NAME = "somebody else has this address at the mail host: the next name is tried"
@@ -178,7 +201,7 @@ def _why_not(
         return f"{view.address} is not an address of {domains}, which is all that was looked at"
     if mailbox is None or addresses.is_ours(primary):
         return None
-    return _not_ours(scene, view, primary)
+    return _not_ours(scene, view, primary, mailbox)
 
 
 def _no_address(scene: Scene, view: PersonView) -> str | None:
@@ -195,12 +218,13 @@ def _no_address(scene: Scene, view: PersonView) -> str | None:
     return bar.why if bar else None
 
 
-def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None:
-    """Decide about a mailbox that exists and that we did not make, as the policy says. None: it is adopted."""
-    existing = scene.policy.joining.existing
-    if existing is Existing.NEXT_NAME and not view.mailbox_exists:
+def _not_ours(scene: Scene, view: PersonView, primary: AddressRow, mailbox: Mailbox) -> str | None:
+    """Decide about a mailbox that exists and that we did not make, as its lane would. None: it is taken over."""
+    existing, is_theirs = scene.policy.joining.existing, is_plainly_theirs(mailbox, view, scene.policy)
+    may_be_theirs = has_their_name(mailbox, view, scene.policy)
+    if existing is Existing.NEXT_NAME and not view.mailbox_exists and not may_be_theirs:
         return _NEXT_NAME
-    if existing is Existing.ADOPT and view.profile.facts.get("workEmail") == primary.address:
+    if is_theirs or (existing is Existing.ADOPT and view.profile.facts.get("workEmail") == primary.address):
         primary.provenance, primary.exists_since = Provenance.ADOPTED, scene.now
         return None
     return exists_already(primary.address)
@@ -209,7 +233,7 @@ def _not_ours(scene: Scene, view: PersonView, primary: AddressRow) -> str | None
 def _with_next_name(scene: Scene, person_id: int, primary: AddressRow | None) -> SubjectPlan:
     assert primary is not None
     addresses.give_up(scene.session, primary, scene.now)
-    evaluate(scene.session, scene.intake, person_id, None)
+    evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
     return plan_of_person(scene, person_id)
 
 
@@ -217,14 +241,15 @@ def _observed(scene: Scene, view: PersonView, primary: AddressRow | None, mailbo
     aliases = {address: alias for address, alias in scene.seen.aliases.items() if address in view.held}
     sight = Sight(mailbox, aliases)
     ours = primary is None or addresses.is_ours(primary)
-    return observed_person(scene.session, int(view.profile.key), sight, ours=ours, today=scene.now.date())
+    rows = addresses.of_person(scene.session, int(view.profile.key))
+    return observed_person(scene.session, rows, sight, ours=ours, today=scene.now.date())
 
 
 def _carried_out(scene: Scene, subject: Subject, plan: Plan, source: str) -> str | None:
     """Leave a plan's effects in the rehearsal, or return why it would not be carried out."""
     if not plan.steps:
         return None
-    lacking = scene.seen.lacking & {domain_of(step.mailbox or step.target) for step in plan.steps}
+    lacking = scene.seen.lacking & {domain_of(step.mailbox or step.target) for step in plan.steps if step.is_call}
     if lacking:
         return "; ".join(map(lacks, sorted(lacking)))
     job = jobs.outstanding(scene.session, subject)
@@ -254,14 +279,10 @@ def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
 
 
 def _reads_of_person(scene: Scene, view: PersonView, primary: AddressRow | None) -> int:
-    """A lane looks at its mailbox once, unless the domain was read just before and nothing can be there yet.
-
-    It looks elsewhere where something is wanted of that, or may be ours.
-    """
+    """A lane looks at its mailbox, and elsewhere where something is wanted of that, or may be ours."""
     subject = Subject(SubjectKind.PERSON, view.profile.key)
     if primary is None or jobs.outstanding(scene.session, subject) is None:
         return 0
-    never_made = primary.provenance == Provenance.RESERVED and primary.domain not in scene.known_domains
     rows = addresses.of_person(scene.session, int(view.profile.key))
     places = places_of(view, scene.policy, rows, (), scene.now)
-    return (not never_made) + places.calls(mailbox_exists=view.mailbox_exists)
+    return scene.looks.at_mailbox(scene.session, primary, scene.now) + places.calls(mailbox_exists=view.mailbox_exists)

@@ -14,7 +14,7 @@ from worker.execution.look import look_at
 from worker.mail import SharedKey, bare, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import DriftAction, Policy, load_policy
-from worker.store import addresses, audit, drift, jobs
+from worker.store import addresses, audit, drift, jobs, shared_addresses
 from worker.store.database import Session
 from worker.store.drift import Found
 from worker.store.policies import active_policy
@@ -95,7 +95,7 @@ def _of_people(execution: Execution, scene: Scene, domain: str) -> Iterator[list
 def _of_shared(execution: Execution, scene: Scene, domain: str) -> Iterator[list[Compared]]:
     with execution.database.read() as session:
         by_policy = {key for key in scene.policy.lists if domain_of(bare(key)) == domain}
-        everything = sorted({*addresses.shared_in(session, domain), *by_policy})
+        everything = sorted({*shared_addresses.in_domain(session, domain), *by_policy})
     for page in _paged(everything):
         with execution.database.read() as session:
             compared = list(compare_shared(session, scene, page))

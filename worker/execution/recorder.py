@@ -1,5 +1,6 @@
 """The recorder: hears every attempt on the wire, keeps the lease alive for it, and keeps it for the ledger."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -7,7 +8,7 @@ from datetime import timedelta
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from worker.execution.context import LEASE, Execution
+from worker.execution.context import LEASE, Execution, Overtaken, Stopping
 from worker.execution.outcomes import heard_of, spread
 from worker.migadu import Call, Outcome
 from worker.planning.urgency import Urgency
@@ -15,7 +16,7 @@ from worker.store import leases, steps
 from worker.store.budget import NoCallNow, Permit
 from worker.store.database import DatabaseBusy, Session, after_commit
 from worker.store.gate import Heard, Refusal
-from worker.store.leases import Lease
+from worker.store.leases import Extended, Lease
 from worker.store.steps import Attempt
 
 _log = structlog.get_logger(__name__)
@@ -29,22 +30,43 @@ class Recorder:
 
     execution: Execution
     lease: Lease
+    gives_way: bool = False
+    """Whether a revocation that nobody has taken yet goes before the next call."""
     step_id: int | None = None
     attempts: list[Attempt] = field(default_factory=list)
     permit: Permit | None = None
     """The right to the call under way, or to the last one."""
     heard: list[tuple[Permit, Heard | Refusal]] = field(default_factory=list)
     """What came of the calls that the budget does not know to be answered."""
+    confirmed: list[Callable[[Session], None]] = field(default_factory=list)
+    """Writes down what came of steps that were made; what dies before finds it out by reading back."""
+    has_intended: bool = False
+    """Whether this run has written steps down as intended."""
+    has_made_mailbox: bool = False
+    """Whether this run has made a mailbox."""
+    has_seen_pause: bool = False
+    """Whether creations were paused when this run began, or had been and none was made since."""
+    has_met_failures: bool = False
+    """Whether an object that this run wrote to was answered with 500."""
 
-    def before(self, attempt: Call) -> None:  # noqa: ARG002 - the hook's signature
-        """Take the right to make this call, and extend the lease beyond its deadline.
+    @property
+    def finds_no_steps(self) -> bool:
+        """Whether the job has no steps, which this run knows without asking."""
+        return self.lease.is_first and not self.has_intended
 
-        A revocation may wait in place, shortly and in no transaction, for a slot or a probe. Raises NoCallNow or
-        LeaseLost, and the call is not sent.
+    @property
+    def finds_no_failures(self) -> bool:
+        """Whether no object has failed in this job, which this run knows without asking."""
+        return self.lease.is_first and not self.has_met_failures
+
+    def before(self, attempt: Call) -> float:  # noqa: ARG002 - the hook's signature
+        """Take the right to make this call, and extend the lease beyond its deadline, which counts from here.
+
+        A revocation may wait in place, shortly and in no transaction, for a slot or a probe; others let one go first
+        that waits for a worker. Raises NoCallNow, GivesWay or LeaseLost, and the call is not sent.
         """
         if self.lease.urgency != Urgency.REVOCATION:
-            self._take()
-            return
+            return self._take()
         waiting = Retrying(
             retry=retry_if_exception_type(NoCallNow),
             wait=_until_told,
@@ -52,7 +74,7 @@ class Recorder:
             sleep=self.execution.sleep,
             reraise=True,
         )
-        waiting(self._take)
+        return waiting(self._take)
 
     def after(self, attempt: Call, outcome: Outcome) -> None:
         """Keep the attempt until the next transaction writes it down; what moves the gate is for everybody, and now."""
@@ -83,21 +105,39 @@ class Recorder:
         after_commit(session, lambda: self.attempts.__delitem__(slice(known)))
         self._write_heard(session)
 
-    def _take(self) -> None:
+    def write_confirmed(self, session: Session) -> None:
+        """Write down the steps that were made since the last time; forgotten here only when that is committed."""
+        known = len(self.confirmed)
+        for write in self.confirmed:
+            write(session)
+        after_commit(session, lambda: self.confirmed.__delitem__(slice(known)))
+
+    def _take(self) -> float:
+        """Return an instant before the one at which the lease was extended."""
+        if self.execution.stopping.is_set():
+            raise Stopping("its worker was stopped on the way")
         refused = None
-        with self.execution.database.write() as session:
-            leases.hold_lease(session, self.lease, LEASE)
+        # What is about to be sent is on the disk before, and with it all that led to it; a look may be forgotten.
+        with self.execution.database.write(durable=self.step_id is not None) as session:
+            counted_from = self.execution.elapsed_s()
+            self._give_way(leases.hold_lease(session, self.lease, LEASE, self.execution.clock.now()))
+            self.write_confirmed(session)
             self._write_heard(session)
             try:
                 is_revocation = self.lease.urgency == Urgency.REVOCATION
                 self.permit = self.execution.budget.take(session, is_revocation=is_revocation)
                 if self.step_id is not None:
-                    # Until when a call can arrive counts from the last time that it is sent.
-                    steps.get(session, self.step_id).sent_at = self.execution.clock.now()
+                    steps.set_sent(session, self.step_id, self.execution.clock.now())
             except NoCallNow as error:
                 refused = error  # raised behind the commit, for what was heard must not be lost
         if refused is not None:
             raise refused
+        return counted_from
+
+    def _give_way(self, lane: Extended) -> None:
+        """Raise Overtaken where a revocation goes first: another subject's, or what this job has become meanwhile."""
+        if self.gives_way and (lane.urgency == Urgency.REVOCATION or lane.revocation_waits):
+            raise Overtaken("a revocation went first")
 
     def _write_heard(self, session: Session) -> None:
         known = len(self.heard)

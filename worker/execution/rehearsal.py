@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from worker.store.apart import set_apart
 from worker.store.database import Database, Session
 
 
@@ -19,7 +20,7 @@ class Rehearsal(Database):
         self._session = session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, durable: bool = True) -> Iterator[Session]:  # noqa: ARG002 - nothing here lasts
         """Open a savepoint, kept for the rest of the rehearsal unless the block raises."""
         with self._session.begin_nested():
             yield self._session
@@ -37,8 +38,9 @@ class Rehearsal(Database):
 def rehearsed(database: Database) -> Iterator[Rehearsal]:
     """Yield a stand-in of a database that forgets everything at the end, also where the block raises.
 
-    It holds a writing transaction meanwhile, so on SQLite every other writer waits: make no network call within.
+    It holds a writing transaction meanwhile: on SQLite that of a copy, so that no writer waits for it; elsewhere it
+    locks the rows that it touches. Make no network call within.
     """
-    with suppress(_Over), database.write() as session:
-        yield Rehearsal(database, session)
+    with suppress(_Over), set_apart(database) as apart, apart.write() as session:
+        yield Rehearsal(apart, session)
         raise _Over

@@ -13,7 +13,7 @@ from worker.execution.effects import enter
 from worker.execution.outcomes import Held, Waiting
 from worker.migadu import Fate, Sending, Write, fate
 from worker.planning.step import Step
-from worker.store import steps
+from worker.store import quarantines, steps
 from worker.store.database import Session
 from worker.store.states import StepState
 from worker.store.tables import StepRow
@@ -40,6 +40,7 @@ def settle(
             case Fate.APPLIED:
                 steps.set_state(row, StepState.CONFIRMED, now, "confirmed by reading back")
                 enter(session, step, row.job_id, now)
+                quarantines.end(session, row.job_id, step)
             case Fate.NOT_APPLIED:
                 steps.set_state(row, StepState.INTENDED, now, "reading back showed that it was not applied")
                 row.settled_at = now

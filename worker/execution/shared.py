@@ -2,43 +2,51 @@
 
 from datetime import datetime, timedelta
 
+from worker.execution.asking import found_at
 from worker.execution.calls import Secrets
-from worker.execution.domain import is_stale, read_domain
+from worker.execution.carry_out import carry_out
+from worker.execution.domain import read_domain, require_domain
+from worker.execution.indexes import is_stale
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
-from worker.execution.perform import Order, Run, perform
+from worker.execution.perform import Order, Run, intend, write_down
 from worker.execution.settle import settle
 from worker.execution.sparing import spared
 from worker.intake.context import OPERATOR
-from worker.mail import Alias, Rewrite, SharedKey, bare, called, domain_of, is_rewrite, local_part_of
-from worker.migadu import NotFound, Place, alias_at, rewrite_at
+from worker.mail import Address, Alias, Rewrite, SharedKey, bare, called, domain_of, is_rewrite, local_part_of
+from worker.migadu import Place, alias_at, rewrite_at
 from worker.planning.observed import ObservedRewrite, ObservedShared
+from worker.planning.plan import Plan
 from worker.planning.shared import left_out_note, plan_shared
+from worker.planning.step import StepFields
 from worker.planning.urgency import Urgency
 from worker.policy import DesiredShared, Policy, desired, load_policy
-from worker.store import addresses, domains, leases, memberships, people, steps
+from worker.store import addresses, domains, events, jobs, leases, memberships, people, steps
 from worker.store.addresses import SHARED_ROLES, Role
 from worker.store.database import Session
+from worker.store.jobs import Subject, SubjectKind
 from worker.store.policies import active_policy
+from worker.store.tables import JobRow
 from worker.store.views import shared_view
 
 NOTHING_WANTED = "it is not ours, and nothing is wanted of it"
 _LOOK_AGAIN = timedelta(minutes=1)
 _EVALUATION = timedelta(seconds=10)
+_LONGEST_FOR_THE_INBOX = timedelta(minutes=1)
 _IF_A_LIST = "adopt it, if it is a list"
 
 
 def run_shared(run: Run) -> Outcome:
-    """Bring one shared address or rewrite to what is desired. Raises MigaduError, LeaseLost."""
+    """Bring one shared address or rewrite to what is desired. Raises DomainGone, MigaduError, LeaseLost."""
     key = _key(run)
     if _was_foreign(run, key):
         read_domain(run, domain_of(bare(key)))  # perhaps it was freed since
-    with run.execution.database.write() as session:
-        leases.locked(session, run.lease)
+    with run.execution.database.write(durable=False) as session:
+        job = leases.locked(session, run.lease)
         active = active_policy(session)
         if active is None:
             return Held("no policy is active")
         policy = load_policy(active[1])
-        waiting = _wait_for_members(session, run, key, policy)
+        waiting = _wait_for_members(session, run, job, key, policy)
         if waiting is not None:
             return waiting
         wanted = desired(shared_view(session, key), policy, run.now).state
@@ -48,8 +56,7 @@ def run_shared(run: Run) -> Outcome:
                 return Done(NOTHING_WANTED)
             ways = f"{_IF_A_LIST}, free it," if holder.role == Role.FOREIGN else "free it,"
             return Held(f"{key} is held by somebody else ({holder.role}): {ways} or name the group otherwise")
-    looked_at = run.now  # before the look, for what arrives while it is under way it need not show
-    outcome = _carry_out(run, policy, wanted, (looked_at, _observe(run, key)))
+    outcome = _carry_out(run, policy, wanted, _observe(run, key))
     note = left_out_note(bare(key), wanted)
     if isinstance(outcome, Done) and note and not wanted.destinations:
         return Held(f"nobody gets its mail, and it has no fallback: {note}")
@@ -84,25 +91,44 @@ def _was_foreign(run: Run, key: SharedKey) -> bool:
     return holder is not None and holder.role == Role.FOREIGN and is_stale(read_at, run.now)
 
 
-def _wait_for_members(session: Session, run: Run, key: SharedKey, policy: Policy) -> Waiting | None:
+def _wait_for_members(session: Session, run: Run, job: JobRow, key: SharedKey, policy: Policy) -> Waiting | None:
     """One list for many: wait until joiners' mailboxes are made, and a new policy has been asked of everybody.
 
-    A revocation waits for nobody.
+    What has been told and is not applied yet may bring the next joiner: for that a list waits too, a minute at most. A
+    revocation waits for nobody.
     """
     if run.lease.urgency == Urgency.REVOCATION:
         return None
     if people.any_outdated(session, policy.hash):
         return Waiting(run.now + _EVALUATION, "waits until everybody is evaluated under the active policy")
+    is_young = run.now - job.created_at < _LONGEST_FOR_THE_INBOX
+    if is_young and (events.any_accepted(session, run.now) or people.any_due(session, run.now, policy.hash)):
+        return Waiting(run.now + jobs.FOR_THE_INBOX, jobs.INBOX_REASON)
     if memberships.creations_under_way(session, key, since=run.now - run.execution.patience.creations):
         return Waiting(run.now + _LOOK_AGAIN, "waits for mailboxes of members that are about to be made")
     return None
 
 
-def _observe(run: Run, key: SharedKey) -> Alias | Rewrite | None:
-    try:
-        return run.client.show(_place(key))
-    except NotFound:
-        return None
+def _observe(run: Run, key: SharedKey) -> tuple[datetime, Alias | Rewrite | None]:
+    """Return what is there, and since when that is known."""
+    looked_at = run.now  # before the look, for what arrives while it is under way it need not show
+    with run.execution.database.read() as session:
+        holder = addresses.held(session, key)
+        tried = any(row.sent_at is not None for row in steps.of_job(session, run.lease.job_id))
+        tried = tried or bool(steps.left_unsettled(session, run.lease.subject))
+    is_ours = holder is not None and (holder.exists_since is not None or addresses.is_ours(holder))
+    if not tried and not is_ours and (free_at := _listed_as_free(run, key)) is not None:
+        return free_at, None
+    shown = found_at(run, _place(key))
+    if shown is None and holder is not None and holder.exists_since is not None:  # else what was in it were forgotten
+        require_domain(run, domain_of(bare(key)))
+    return looked_at, shown
+
+
+def _listed_as_free(run: Run, key: SharedKey) -> datetime | None:
+    """Return when a fresh list was read that does not name this address; None where none was: it names no rewrites."""
+    index = None if is_rewrite(key) else run.execution.indexes.fresh(domain_of(bare(key)), run.now)
+    return index.read_at if index is not None and bare(key) not in index.addresses else None
 
 
 def _place(key: SharedKey) -> Place[Alias | Rewrite]:
@@ -118,24 +144,41 @@ def _carry_out(
 ) -> Outcome:
     key = _key(run)
     looked_at, shown = seen
-    with run.execution.database.write() as session:
-        leases.locked(session, run.lease)
+    with run.execution.database.write(durable=False) as session:
+        job = leases.locked(session, run.lease)
         rows = steps.unsettled(session, run.lease.job_id)
-        stuck = settle(session, rows, lambda _: shown, looked_at)
+        if (stuck := settle(session, rows, lambda _: shown, looked_at)) is not None:
+            return stuck
         row = addresses.held(session, key)
-        ours = addresses.is_ours(row)
-        if row is not None and shown is None and stuck is None:
+        if shown is not None and not addresses.is_ours(row):
+            return Held(not_ours(key)) if wanted.destinations else Done(NOTHING_WANTED)
+        if row is not None and shown is None:
             row.exists_since = None  # it was deleted behind our back, or never came to be
         plan = spared(session, plan_shared(bare(key), wanted, observed(key, shown)), policy)
-    if stuck is not None:
-        return stuck
-    if shown is not None and not ours:
-        return Held(not_ours(key)) if wanted.destinations else Done(NOTHING_WANTED)
-    order = Order(
-        plan=plan,
-        policy=policy,
-        secrets=Secrets(run.execution.random_password),
-        source=OPERATOR,
-        seen_free_at=looked_at if shown is None else None,
-    )
-    return perform(run, order)
+        order = Order(
+            plan=plan,
+            policy=policy,
+            secrets=Secrets(run.execution.random_password),
+            source=OPERATOR,
+            seen_free_at=looked_at if shown is None else None,
+        )
+        intended = intend(session, run, job, order)
+    outcome = carry_out(run, order, intended)
+    _wake_those_taken_out(run, plan)
+    return outcome
+
+
+def _wake_those_taken_out(run: Run, plan: Plan) -> None:
+    """Have those looked at whom the list no longer names: a mailbox is not deleted before."""
+    taken_out = {Address(each) for step in plan.steps for each in _named(step.before) - _named(step.after)}
+    if not taken_out:
+        return
+    write_down(run)  # what they wait for
+    with run.execution.database.write() as session:  # before the job's row is locked, for it comes after people's
+        for person_id in sorted({row.person_id or 0 for row in addresses.held_among(session, taken_out).values()}):
+            jobs.wake(session, Subject(SubjectKind.PERSON, str(person_id)), run.now)
+
+
+def _named(fields: StepFields) -> frozenset[str]:
+    destinations = fields.get("destinations")
+    return frozenset(destinations) if isinstance(destinations, tuple) else frozenset()

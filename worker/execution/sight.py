@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.execution.calls import ON_ALIASES, ON_FORWARDINGS
+from worker.execution.asking import found_at
 from worker.execution.perform import Run
 from worker.mail import DOORS, Address, Alias, FieldValue, Forwarding, Identity, Mailbox, domain_of
-from worker.migadu import NotFound, alias_at, aliases_of, forwardings_of
+from worker.migadu import Transient, alias_at, aliases_of, forwardings_of
 from worker.planning.observed import ClosedLogin, ObservedPerson
-from worker.planning.step import Operation, Step
+from worker.planning.step import ON_ALIASES, ON_FORWARDINGS, Operation, Step
 from worker.policy import NoMailbox, PersonView, Policy, WantedMailbox, desired
 from worker.store import addresses
 from worker.store.addresses import Role
@@ -96,8 +96,7 @@ def places_of(
 def see(run: Run, mailbox: Mailbox | None, places: Places, seen_free_at: datetime) -> Sight:
     """Look at these places beside a mailbox that was looked at already. Raises MigaduError."""
     if mailbox is not None and places.forwardings:
-        # What a mailbox shows of them itself may lack some (`migadu-behaviour.md` 1.3).
-        mailbox = replace(mailbox, forwardings=frozenset(run.client.index(forwardings_of(mailbox.address))))
+        mailbox = replace(mailbox, forwardings=_forwardings(run, mailbox))
     return Sight(
         mailbox,
         _aliases_at(run, places.aliases),
@@ -107,23 +106,33 @@ def see(run: Run, mailbox: Mailbox | None, places: Places, seen_free_at: datetim
     )
 
 
+def _forwardings(run: Run, mailbox: Mailbox) -> frozenset[Forwarding]:
+    """Return the forwardings of a mailbox: listed, or as it shows them itself where just that list answers 500.
+
+    What it shows itself may lack some (`migadu-behaviour.md` 1.3); but its doors must not stay open for that.
+    """
+    try:
+        return frozenset(run.client.index(forwardings_of(mailbox.address)))
+    except Transient as error:
+        if not error.is_of_the_object:
+            raise
+        return mailbox.forwardings
+
+
 def _aliases_at(run: Run, places: frozenset[Address]) -> dict[Address, Alias]:
     if len(places) == 1:
         (place,) = places
-        try:
-            return {place: run.client.show(alias_at(place))}
-        except NotFound:
-            return {}
+        alias = found_at(run, alias_at(place))
+        return {place: alias} if alias is not None else {}
     found = (alias for domain in sorted({*map(domain_of, places)}) for alias in run.client.index(aliases_of(domain)))
     return {alias.address: alias for alias in found if alias.address in places}
 
 
-def correct_ledger(session: Session, person_id: int, sight: Sight, now: datetime) -> frozenset[Address]:
+def correct_ledger(session: Session, rows: Sequence[AddressRow], sight: Sight, now: datetime) -> frozenset[Address]:
     """Forget what the ledger holds for there and the host does not show: it was deleted behind our back.
 
-    Returns the promised aliases that turned out to be somebody else's and were given up.
+    ``rows``: what a person holds. Returns the promised aliases that turned out to be somebody else's: given up.
     """
-    rows = addresses.of_person(session, person_id)
     for row in rows:
         if row.role == Role.PRIMARY:
             _correct_primary(row, sight)
@@ -136,9 +145,10 @@ def correct_ledger(session: Session, person_id: int, sight: Sight, now: datetime
     return frozenset(Address(row.address) for row in lost)
 
 
-def observed_person(session: Session, person_id: int, sight: Sight, *, ours: bool, today: date) -> ObservedPerson:
-    """Join what was seen with what the ledger knows of a person."""
-    rows = addresses.of_person(session, person_id)
+def observed_person(
+    session: Session, rows: Sequence[AddressRow], sight: Sight, *, ours: bool, today: date
+) -> ObservedPerson:
+    """Join what was seen with what the ledger knows of a person: ``rows`` are what they hold."""
     inside = [each.address for each in sight.mailbox.identities] if sight.mailbox else []
     return joined(rows, addresses.held_among(session, inside) if inside else {}, sight, ours=ours, today=today)
 

@@ -1,11 +1,12 @@
 """Survey: what of some domains could be adopted, worked out from two lists each, the roster and the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.execution.adoption_table import AdoptionRefused, AliasLine, Asked, MailboxLine, Survey
 from worker.execution.look import Seen
+from worker.execution.newcomers import Newcomers
 from worker.mail import Address, Alias, domain_of
 from worker.planning.adoption import TAKEN, Proposal, Standing, propose
 from worker.planning.likeness import likenesses
@@ -49,16 +50,25 @@ def survey(known: Known, asked: Asked) -> Survey:
     boxes = tuple(_mailbox_line(each, selected, after, wanted, known) for each in proposals)
     aliases = tuple(_alias_lines(known, asked, after, wanted))
     _check_selection(asked, boxes, aliases)
-    without = (key for key in traits if key not in taken.values() and wanted[key].phase in _HERE)
+    without = sorted(key for key in traits if key not in taken.values() and wanted[key].phase in _HERE)
     return Survey(
         domains=asked.domains,
         policy_hash=known.policy.hash,
         mailboxes=boxes,
         aliases=aliases,
-        without=tuple(sorted(without)),
+        without=_without(known, asked, [people[key] for key in without], after, selected.values()),
         names={key: display_name(view.profile.facts, known.policy) for key, view in people.items()},
         memberships={key: state.groups for key, state in wanted.items()},
     )
+
+
+def _without(
+    known: Known, asked: Asked, people: Iterable[PersonView], after: Mapping[int, PersonView], adopting: Iterable[int]
+) -> Mapping[int, str]:
+    """Return what becomes of those who are matched with no mailbox, in the order of their ids."""
+    taken = {address for key in adopting for address in after[key].held}
+    newcomers = Newcomers(known.policy, known.seen, known.held, known.now, frozenset(asked.domains), taken)
+    return {int(view.profile.key): newcomers.fate_of(view) for view in people}
 
 
 def _traits(known: Known) -> dict[int, PersonTraits]:

@@ -5,21 +5,22 @@ one that came of a date by taking the departure back, or the joining. From there
 are evaluated, jobs are made, brakes count.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.events import EventInvalid, EventType, event_document, parse_event
 from worker.events.canonical import Event
-from worker.execution.verbs import NoSuchJob, NotAllowedNow
+from worker.execution.verbs import NoSuchEvent, NoSuchJob, NotAllowedNow
 from worker.intake import Intake
 from worker.intake.accept import insert_of_operator
 from worker.planning.step import Operation
-from worker.roster import EmploymentKind, NoWayBack, Person, Restoring, profile, spoken, way_back
+from worker.roster import WITHDRAWN, EmploymentKind, NoWayBack, Person, Restoring, profile, spoken, way_back
 from worker.store import addresses, audit, events, jobs, people, steps, undos
 from worker.store.database import Session
 from worker.store.jobs import SubjectKind
 from worker.store.refolding import folded, told_of
+from worker.store.states import EventState
 from worker.store.tables import EventRow, JobRow
 
 _MOMENT = timedelta(microseconds=1)
@@ -28,6 +29,13 @@ _EMPLOYMENT = frozenset(
     {EventType.JOINED, EventType.JOINING_CANCELLED, EventType.LEFT, EventType.LEAVING_CANCELLED, EventType.PURGED}
 )
 _SUSPENSION = frozenset({EventType.SUSPENDED, EventType.RESUMED})
+_WITHOUT_JOB: Mapping[EventState, str] = {
+    EventState.ACCEPTED: "nothing came of it yet",
+    EventState.APPLIED: "no job came of it, so there is nothing to undo",
+    EventState.REJECTED: "it was never applied, so there is nothing to undo",
+    EventState.PARKED: "it was never applied; `mailroster events dismiss` gives it up",
+    EventState.DISMISSED: "it was never applied; `mailroster events retry` has it applied after all",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,28 @@ def undo(intake: Intake, job_id: int, actor: str) -> Undone:
     return undone
 
 
+def undo_event(intake: Intake, event_id: int, actor: str) -> Undone:
+    """Undo the job that came of an event, with whatever else that job came of. As ``undo``; raises NoSuchEvent too."""
+    with intake.database.read() as session:
+        row = events.get(session, event_id)
+        if row is None:
+            raise NoSuchEvent(f"there is no event {event_id}")
+        job = job_of_event(session, row)
+        if job is None:
+            raise NotAllowedNow(f"event {event_id} is {row.state.value}: {_WITHOUT_JOB[row.state]}")
+    return undo(intake, job.id, actor)
+
+
+def job_of_event(session: Session, row: EventRow) -> JobRow | None:
+    """Return the job that came of an event, a person's own before one of a shared address; None where none did."""
+    if row.state is not EventState.APPLIED or row.person_id is None or row.applied_at is None:
+        return None
+    own = jobs.first_behind_event(session, row.person_id, row.id)
+    if own is not None and row.id in _causes(session, own, row.person_id):
+        return own
+    return jobs.newest_by_event(session, row.id, since=row.applied_at)
+
+
 def _whose(session: Session, job: JobRow) -> int:
     """Return whose statements a job came of. Raises NotAllowedNow where it came of nobody's, or of many people's."""
     if job.subject_kind == SubjectKind.PERSON and job.person_id is not None:
@@ -97,7 +127,7 @@ def _undo(session: Session, intake: Intake, job: JobRow, person_id: int, now: da
     if not restoring:
         raise NotAllowedNow(f"job {job.id} changed nothing that is still so: there is nothing to undo")
     receipts = _state(session, job.id, person_id, restoring, rows, now)
-    if any(_NEW_ADDRESS & each.facts.keys() for each in restoring):
+    if any(_NEW_ADDRESS & each.names for each in restoring):
         given = {row.id for row in addresses.of_person(session, person_id) if row.held_from >= job.created_at}
         addresses.withdraw(session, person_id, given, now)
         people.want_anew(session, [person_id])
@@ -156,7 +186,12 @@ def _newer(
     told = {row.id: parse_event(row.document, now=row.received_at) for row in rows}
     since = [told[each] for each in causes if each in told]
     spoken_now, spoken_before = spoken(known, intake.precedence), spoken(before, intake.precedence)
-    superseded = {name for event in since for name in event.facts if spoken_now.get(name) == spoken_before.get(name)}
+    superseded = {
+        name
+        for event in since
+        for name in event.facts.keys() - {WITHDRAWN}
+        if spoken_now.get(name) == spoken_before.get(name)
+    }
     later = [
         row
         for row in rows
@@ -193,7 +228,7 @@ def _state(
                 type=each.type,
                 subject=str(person_id),
                 time=begin + number * _MOMENT,
-                facts=each.facts,
+                facts=each.told,
                 immediate=each.immediate,
             )
         )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from worker.bell import Bell
 from worker.clock import Clock
 from worker.intake.admission import let_in
-from worker.store import audit, holds, jobs, people
+from worker.store import audit, holds, jobs, people, quarantines
 from worker.store.database import Database, Session
 from worker.store.holds import Hold, HoldChanged
 from worker.store.jobs import RESUMABLE, subject_of
@@ -20,6 +20,7 @@ class VerbRefused(Exception):
     VerbRefused
     ├── NoSuchJob
     ├── NoSuchHold
+    ├── NoSuchEvent
     └── NotAllowedNow
     """
 
@@ -32,8 +33,12 @@ class NoSuchHold(VerbRefused, LookupError):
     """There is no such hold."""
 
 
+class NoSuchEvent(VerbRefused, LookupError):
+    """There is no such event."""
+
+
 class NotAllowedNow(VerbRefused):
-    """The job or hold is not in a state in which this may be done; the sentence says what it is in."""
+    """The job, hold or event is not in a state in which this may be done; the sentence says what it is in."""
 
 
 def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str) -> int:
@@ -51,6 +56,7 @@ def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str)
         else:
             _require_resumable(row)
             jobs.requeue(row, now)
+            quarantines.try_now(session, job_id, now)
         audit.record(session, actor, "job.retry", f"job {job_id}", detail, now)
     bell.ring_run()
     return queued
@@ -69,7 +75,7 @@ def dismiss(database: Database, clock: Clock, bell: Bell, job_id: int, actor: st
         row = _job(session, job_id)
         detail = {"from": row.state.value, "reason": reason}
         try:
-            jobs.dismiss(row, now, reason)
+            jobs.dismiss(session, row, now, reason)
         except IllegalMove as error:
             raise NotAllowedNow(f"job {job_id} is {row.state.value}: {_why_not_dismissed(row)}") from error
         audit.record(session, actor, "job.dismiss", f"job {job_id}", detail, now)
@@ -119,9 +125,15 @@ def _job(session: Session, job_id: int) -> JobRow:
 
 def _require_resumable(row: JobRow) -> None:
     if row.state not in RESUMABLE:
-        raise NotAllowedNow(f"job {row.id} is {row.state.value}: only one that waits, is held or parked can be retried")
+        raise NotAllowedNow(f"job {row.id} is {row.state.value}: {_why_not_retried(row)}")
     if row.state is JobState.HELD and row.hold_id is not None:
         raise NotAllowedNow(f"job {row.id} is stopped by a brake: approve or reject hold {row.hold_id}")
+
+
+def _why_not_retried(row: JobRow) -> str:
+    if row.state is JobState.DONE:
+        return "it is over; `mailroster reconcile` looks whether what it did is still so"
+    return "it runs as soon as a worker is free" if row.state is JobState.QUEUED else "a worker is in it"
 
 
 def _why_not_dismissed(row: JobRow) -> str:
