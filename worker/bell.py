@@ -12,6 +12,9 @@ class Bell(Protocol):
     def ring_run(self) -> None:
         """Say that a job is due. Call it after the commit only."""
 
+    def ring_hydrate(self) -> None:
+        """Say that somebody's record is to be asked for. Call it after the commit only."""
+
 
 class SilentBell:
     """Rings nowhere; the workers' sweeps find the work. For commands that run beside a deployment."""
@@ -20,4 +23,7 @@ class SilentBell:
         """Do nothing."""
 
     def ring_run(self) -> None:
+        """Do nothing."""
+
+    def ring_hydrate(self) -> None:
         """Do nothing."""

@@ -1,5 +1,6 @@
 """A deployment: settings turned into the collaborators of each room. The one place where they meet."""
 
+import os
 import secrets
 import socket
 import uuid
@@ -11,11 +12,16 @@ from pathlib import Path
 from worker.bell import Bell, SilentBell
 from worker.clock import Clock, clock_from
 from worker.execution import Execution
+from worker.execution.context import Patience
 from worker.intake import Admission, Intake, admit, retry_parked
+from worker.intake.sealing import Sealer
+from worker.intake.tallying import Tallies
 from worker.migadu import Hooks, MigaduClient, ThreadClients
 from worker.policy import Policy, load_policy
 from worker.settings import Settings, read_environment
-from worker.sources import Sources, SourcesInvalid, load_sources
+from worker.sources import HookSource, Sources, SourcesInvalid, load_sources
+from worker.sources.hydration import Hydration
+from worker.store import hint_pauses
 from worker.store.budget import CallBudget, CallLimit
 from worker.store.database import Database
 
@@ -58,7 +64,31 @@ class Deployment:
     @cached_property
     def intake(self) -> Intake:
         """The intake room."""
-        return Intake(self.database, self.clock, self.bell, self.sources.precedence, self.sources.creators)
+        return Intake(
+            self.database,
+            self.clock,
+            self.bell,
+            self.sources.precedence,
+            self.sources.creators,
+            sealer=self.sealer,
+            tallies=self.tallies,
+            hydration=self.hydration,
+        )
+
+    @cached_property
+    def hydration(self) -> Hydration:
+        """What asks sources for records. Raises SourcesInvalid."""
+        return Hydration({source.name: source for source in self.sources.of(HookSource)})
+
+    @cached_property
+    def sealer(self) -> Sealer | None:
+        """What seals deliveries; None without a key, so that none is kept."""
+        return Sealer(self.settings.raw_keys) if self.settings.raw_keys else None
+
+    @cached_property
+    def tallies(self) -> Tallies:
+        """The counts of this process that are not written yet."""
+        return Tallies(self.database, self.clock)
 
     @cached_property
     def execution(self) -> Execution:
@@ -69,10 +99,16 @@ class Deployment:
             bell=self.bell,
             precedence=self.intake.precedence,
             connect=self._connect,
-            worker=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
+            worker=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             random_password=random_password,
             budget=self.budget,
             dry_run=self.settings.dry_run,
+            patience=Patience(
+                first=self.settings.retry_first,
+                longest=self.settings.retry_longest,
+                give_up_after=self.settings.retry_give_up_after,
+            ),
+            raw_kept=self.settings.raw_kept,
         )
 
     @cached_property
@@ -93,6 +129,8 @@ class Deployment:
         admission = self.activate_policy()
         retry_parked(self.intake)
         with self.database.write() as session:
+            hint_pauses.end_now(session)  # whoever has mended credentials starts workers again
+        with self.database.write() as session:
             self.budget.fit(session)
         with self.database.write() as session:
             self.budget.retry_account(session)
@@ -104,10 +142,14 @@ class Deployment:
 
     def close(self) -> None:
         """Close what was opened."""
+        if "tallies" in self.__dict__:
+            self.tallies.close()
         if "database" in self.__dict__:
             self.database.close()
         if "_clients" in self.__dict__:
             self._clients.close()
+        if "hydration" in self.__dict__:
+            self.hydration.close()
 
     @cached_property
     def _clients(self) -> ThreadClients:

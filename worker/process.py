@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
-from worker.app import APPLY_QUEUE, EVENTS_QUEUE, RUN_QUEUE, app, configure
+from worker.app import APPLY_QUEUE, EVENTS_QUEUE, HYDRATE_QUEUE, RUN_QUEUE, app, configure, ending_worker
 from worker.deployment import Deployment
 from worker.tasks import station
 
-_QUEUES = f"{APPLY_QUEUE},{RUN_QUEUE},{EVENTS_QUEUE}"
+_QUEUES = f"{APPLY_QUEUE},{RUN_QUEUE},{HYDRATE_QUEUE},{EVENTS_QUEUE}"
 _READY_WITHIN_S = 15.0
 
 
@@ -46,20 +46,28 @@ class EmbeddedWorker:
         self._thread = Thread(target=self._controller.start, name="worker", daemon=True)
         self._thread.start()
         if not self._ready.wait(_READY_WITHIN_S):
+            station.stop_sweep()
             raise WorkerNotReady("the worker did not get ready: does the broker answer?")
         station.start_sweep()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop: no new work is begun, what runs is finished."""
+        """Stop: no call is begun any more, those under way are finished."""
+        station.finish()
         station.stop_sweep()
-        self._controller.stop()
-        if self._thread is not None:
+        assert self._thread is not None
+        if self._controller.use_eventloop:
+            # From this thread it would wait for an answer of the broker that its own thread takes from the socket.
+            with ending_worker():
+                self._controller.consumer.call_soon(lambda: None)  # wakes it
+                self._thread.join()
+        else:
+            self._controller.stop()
             self._thread.join()
 
 
 def run_worker(deployment: Deployment) -> None:
-    """Be a Celery worker until a signal ends it: TERM finishes what runs, a second one or QUIT does not."""
+    """Be a Celery worker until a signal ends it: TERM finishes the calls under way, QUIT is a crash."""
     settings = deployment.settings
     configure(settings)
     station.open(deployment)

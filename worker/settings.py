@@ -3,9 +3,12 @@
 The text under each field is its documentation. Nobody else reads a variable with our prefix.
 """
 
+import base64
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -15,10 +18,14 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker.clock import clock_from
+from worker.sources.durations import parse_duration, written_duration
 
 PREFIX = "MAILROSTER_"
 _OF_TESTS = "MAILROSTER_TEST_"
 _FILE = "_FILE"
+_KEY_BYTES = 32
+_FEWEST_CALLS = 6
+"""What a look at one person and a change take at most; a run keeps nothing of what it looked at for the next."""
 
 _DATABASES = {"sqlite", "postgresql+psycopg"}
 _BROKERS = {"memory", "amqp", "amqps", "redis", "rediss"}
@@ -63,10 +70,22 @@ class Settings(BaseSettings):
     """How many of those calls are kept for revocations."""
     worker_threads: int = Field(default=8, ge=1, le=64)
     """Jobs that one worker process runs at the same time, 1 to 64; scale further by processes."""
+    retry_first: timedelta = timedelta(minutes=1)
+    """How long a job waits after its first failure, then twice as long each time: ``30s``, ``5m``, ``12h``, ``3d``."""
+    retry_longest: timedelta = timedelta(hours=6)
+    """The longest of those pauses."""
+    retry_give_up_after: timedelta = timedelta(days=2)
+    """A job that has failed for so long is parked: a person must look."""
     dry_run: bool = False
     """When true everything is planned and shown, and no write reaches the mail host."""
     listen: Listen = Listen("127.0.0.1", 8025)
     """Host and port of the HTTP server, as ``HOST:PORT``; an IPv6 host stands in brackets."""
+    raw_key: SecretStr | None = None
+    """The key under which deliveries are kept as they came, to be replayed: 32 random bytes in URL-safe base64. Several
+    while one is replaced, with commas or white space between: the first writes, each reads. Without one none is kept.
+    """
+    raw_kept: timedelta = timedelta(days=30)
+    """How long they are kept: days as ``30d`` or hours as ``12h``."""
     clock: str | None = None
     """For tests only: an ISO 8601 duration that moves business time, or the path of a file that holds one."""
 
@@ -139,6 +158,28 @@ class Settings(BaseSettings):
             raise ValueError("must be HOST:PORT, as 127.0.0.1:8025 or [::1]:8025")
         return Listen(host, int(port))
 
+    @field_validator("raw_key")
+    @classmethod
+    def _raw_key(cls, given: SecretStr | None) -> SecretStr | None:
+        for key in _listed(given):
+            try:
+                length = len(base64.b64decode(key, altchars=b"-_", validate=True))
+            except ValueError:
+                length = 0
+            if length != _KEY_BYTES:
+                raise ValueError("must be 32 bytes in URL-safe base64, or several such keys")
+        return given
+
+    @field_validator("raw_kept", "retry_first", "retry_longest", "retry_give_up_after", mode="before")
+    @classmethod
+    def _duration(cls, given: timedelta | str) -> timedelta:
+        return parse_duration(given)
+
+    @property
+    def raw_keys(self) -> tuple[SecretStr, ...]:
+        """The keys for deliveries, that which writes first."""
+        return tuple(map(SecretStr, _listed(self.raw_key)))
+
     @field_validator("clock")
     @classmethod
     def _clock(cls, text: str | None) -> str | None:
@@ -146,11 +187,22 @@ class Settings(BaseSettings):
         return text
 
     @model_validator(mode="after")
+    def _pauses_grow(self) -> Self:
+        if self.retry_longest < self.retry_first:
+            raise ValueError(f"{PREFIX}RETRY_LONGEST is less than {PREFIX}RETRY_FIRST, and pauses only grow")
+        return self
+
+    @model_validator(mode="after")
     def _reserve_is_part_of_limit(self) -> Self:
         if self.call_limit is not None and self.call_reserve >= self.call_limit[0]:
             raise ValueError(
                 f"{PREFIX}CALL_RESERVE is {self.call_reserve}, and must be less than the "
                 f"{self.call_limit[0]} calls of {PREFIX}CALL_LIMIT"
+            )
+        if self.call_limit is not None and self.call_limit[0] - self.call_reserve < _FEWEST_CALLS:
+            raise ValueError(
+                f"{PREFIX}CALL_LIMIT leaves {self.call_limit[0] - self.call_reserve} calls beside "
+                f"{PREFIX}CALL_RESERVE, and some jobs need {_FEWEST_CALLS} in one go"
             )
         return self
 
@@ -248,6 +300,10 @@ def _twin(name: str) -> str:
     return name.removesuffix(_FILE) if name.endswith(_FILE) else name + _FILE
 
 
+def _listed(given: SecretStr | None) -> list[str]:
+    return re.split(r"[\s,]+", given.get_secret_value().strip()) if given is not None else []
+
+
 def _plain(given: SecretStr | str) -> str:
     return given.get_secret_value() if isinstance(given, SecretStr) else str(given)
 
@@ -266,12 +322,15 @@ def _written(default: object) -> str | None:
         case None:
             return None
         case SecretStr():
-            return default.get_secret_value()
+            written = default.get_secret_value()
         case bool():
-            return str(default).lower()
+            written = str(default).lower()
+        case timedelta():
+            written = written_duration(default)
         case Listen(host, port):
-            return f"{host}:{port}"
+            written = f"{host}:{port}"
         case (calls, seconds):
-            return f"{calls}/{seconds:g}"
+            written = f"{calls}/{seconds:g}"
         case _:
-            return str(default)
+            written = str(default)
+    return written

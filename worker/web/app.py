@@ -1,10 +1,14 @@
 """The HTTP application: which routes there are, and what holds for all of them."""
 
+from functools import partial
+
 from fastapi import APIRouter, FastAPI
 
 from worker.deployment import Deployment
+from worker.intake import commit_each
 from worker.web import drift, events, health, holds, hooks, jobs, people, problems
 from worker.web.bodies import BodyLimit
+from worker.web.gathering import Gathering
 from worker.web.health import BrokerAnswers
 
 API = "/api/v1"
@@ -25,6 +29,7 @@ def create_app(deployment: Deployment, *, broker_answers: BrokerAnswers | None =
     _open(deployment)
     app.state.deployment = deployment
     app.state.broker_answers = broker_answers
+    app.state.gathering = Gathering(partial(commit_each, deployment.intake))
     app.add_middleware(BodyLimit)
     problems.install(app)
     app.include_router(hooks.router)

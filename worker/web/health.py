@@ -6,10 +6,13 @@ from typing import cast
 from fastapi import APIRouter, Request
 
 from worker.store import schema
+from worker.store.progress import stalled_since
 from worker.store.schema import SchemaOutdated
 from worker.web.access import Here, Viewer
-from worker.web.objects import JsonObject, status_object
+from worker.web.objects import JsonObject, instant
 from worker.web.problems import Problem
+from worker.web.source_objects import source_objects
+from worker.web.status_object import status_object
 
 BrokerAnswers = Callable[[], bool]
 """Tells whether the broker can be reached; called in a thread of its own, and should answer within seconds."""
@@ -39,7 +42,13 @@ def readyz(request: Request, here: Here) -> JsonObject:
 
 @status_router.get("/status")
 def status(_: Viewer, here: Here) -> JsonObject:
-    """Return how the deployment fares: work by state, pauses, holds, workers, policy, schema."""
-    revision = schema.current(here.database)
+    """Return how the deployment fares: work by state, pauses, holds, workers, sources, policy, schema.
+
+    ``stalledSince`` is null as long as what is due is being done, whoever lives.
+    """
+    revision, now = schema.current(here.database), here.clock.now()
     with here.database.read() as session:
-        return status_object(session, here.clock.now(), schema=revision)
+        sources = source_objects(session, here.sources.by_name, now)
+        stalled = stalled_since(session, here.budget, now)
+        shown = status_object(session, now, schema=revision)
+    return shown | {"sources": sources, "stalledSince": instant(stalled)}

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from worker.deployment import Deployment
 from worker.execution import undo as undoing
@@ -12,21 +11,12 @@ from worker.store import jobs
 from worker.store.jobs import JobFilter
 from worker.store.states import JobState
 from worker.web.access import Here, Operator, Viewer, actor
+from worker.web.dismissal import Dismissal
 from worker.web.objects import JsonObject, job_detail, job_objects, listing
 from worker.web.paging import After, Key, Limit
 from worker.web.problems import Problem, verb_problems
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-
-
-class Dismissal(BaseModel):
-    """Why a job is given up."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str = Field(
-        default="dismissed by an operator", min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$"
-    )
 
 
 @router.get("")

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 
 from worker.store import people
 from worker.web.access import Here, Viewer, sees_personal_data
-from worker.web.objects import JsonObject, listing, person_detail, person_objects
+from worker.web.objects import JsonObject, listing
 from worker.web.paging import After, Key, Limit
+from worker.web.person_objects import person_detail, person_objects
 from worker.web.problems import Problem
 
 router = APIRouter(prefix="/people", tags=["people"])
@@ -13,9 +14,9 @@ router = APIRouter(prefix="/people", tags=["people"])
 
 @router.get("")
 def index(_: Viewer, here: Here, after: After = 0, limit: Limit = 100) -> JsonObject:
-    """Return people in the order in which we came to know them."""
+    """Return people in the order in which we came to know them. Who was merged into somebody is that one."""
     with here.database.read() as session:
-        rows = people.page(session, after=after, limit=limit + 1)
+        rows = people.listed(session, after=after, limit=limit + 1)
         return listing("people", person_objects(session, rows), limit=limit)
 
 

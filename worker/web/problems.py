@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException as FrameworkError
 from starlette.requests import ClientDisconnect
 
-from worker.execution.verbs import NoSuchHold, NoSuchJob, NotAllowedNow
+from worker.execution.verbs import NoSuchEvent, NoSuchHold, NoSuchJob, NotAllowedNow
 from worker.store.database import DatabaseFailure
 
 _log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ def verb_problems() -> Iterator[None]:
     """Turn an operator's act that was refused into Problem 404 or 409."""
     try:
         yield
-    except (NoSuchJob, NoSuchHold) as error:
+    except (NoSuchJob, NoSuchHold, NoSuchEvent) as error:
         raise Problem(404, str(error)) from error
     except NotAllowedNow as error:
         raise Problem(409, str(error)) from error
