@@ -10,6 +10,7 @@ from worker.cli.commands import (
     adopt,
     database,
     doctor,
+    events,
     holds,
     init,
     jobs,
@@ -17,8 +18,10 @@ from worker.cli.commands import (
     plan,
     policy,
     reconcile,
+    roster,
     running,
     schedule,
+    sources,
     submit,
     tokens,
     why,
@@ -38,7 +41,7 @@ def application() -> typer.Typer:
     )
     for name, command in _alone().items():
         app.command(name)(command)
-    for group in (database, jobs, people, policy, holds, tokens):
+    for group in (database, jobs, events, people, roster, policy, holds, sources, tokens):
         app.add_typer(group.commands(), rich_help_panel=None)
     return app
 
@@ -50,6 +53,7 @@ def _alone() -> dict[str, Callable[..., None]]:
         "up": running.up,
         "serve": running.serve,
         "worker": running.worker,
+        "bus": running.bus,
         "sandbox": running.sandbox,
         "submit": submit.submit,
         "plan": plan.plan,

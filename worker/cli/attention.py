@@ -1,12 +1,18 @@
-"""What needs a person, counted: records of nobody, events and jobs that went no further, open holds, and drift."""
+"""What needs a person, counted: records of nobody, events and jobs that went no further, holds, pauses, drift."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
-from worker.store import drift, figures, merges, people
+from worker.cli.output import moment
+from worker.mail import agreeing, counted
+from worker.store import drift, figures, hint_pauses, hints, merges, people
 from worker.store.database import Session
 from worker.store.holds import Hold, list_holds
-from worker.store.states import JobState
+from worker.store.paused import what_is_paused
+from worker.store.states import HintState, JobState
+from worker.store.zones import zones
 
 _MOST_NAMED = 5
 
@@ -25,7 +31,7 @@ class Concern:
 def _records(session: Session) -> str | None:
     number, waiting = figures.records_unmatched(session), people.unmatched(session)
     named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in waiting[:_MOST_NAMED])
-    return f"{_counted(number)} belong to nobody yet: {named}" if waiting else None
+    return f"{_at_least(number)} {agreeing(number, 'belongs', 'belong')} to nobody yet: {named}" if waiting else None
 
 
 def _people(session: Session) -> str | None:
@@ -36,17 +42,25 @@ def _people(session: Session) -> str | None:
 
 def _events(session: Session) -> str | None:
     number, parked = figures.events_parked(session), figures.oldest_parked(session, _MOST_NAMED)
+    if not number:
+        return None
     first = "" if number == len(parked) else ", the first of them"
-    return (
-        f"{_counted(number)} could not be applied and are parked{first}: {', '.join(map(str, parked))}"
-        if number
-        else None
-    )
+    named = ", ".join(map(str, parked))
+    return f"{_at_least(number)} could not be applied and {agreeing(number, 'is', 'are')} parked{first}: {named}"
+
+
+def _hints(session: Session) -> str | None:
+    said = [f"{row.source} is not asked for records: {row.reason}" for row in hint_pauses.refusals(session)]
+    for source, numbers in hints.outstanding(session).items():
+        for row in hints.parked(session, source=source, limit=1):
+            number = numbers[HintState.PARKED]
+            said.append(f"{source}: {counted(number, 'record')} could not be had, the first because {row.reason}")
+    return "; ".join(said) or None
 
 
 def _jobs(session: Session) -> str | None:
-    counted = figures.read_figures(session).jobs
-    numbers = {state: counted.get(state, 0) for state in (JobState.HELD, JobState.PARKED)}
+    by_state = figures.read_figures(session).jobs
+    numbers = {state: by_state.get(state, 0) for state in (JobState.HELD, JobState.PARKED)}
     return ", ".join(f"{number} {state}" for state, number in numbers.items() if number) or None
 
 
@@ -57,20 +71,35 @@ def _holds(session: Session) -> str | None:
 def _hold(hold: Hold) -> str:
     if hold.policy is not None:
         return f"hold {hold.id} over policy {hold.policy.policy[:12]}, which by itself {hold.policy}"
-    return f"hold {hold.id} over {len(hold.job_ids)} jobs"
+    return f"hold {hold.id} over {counted(len(hold.job_ids), 'job')}"
+
+
+def _pauses(session: Session, now: datetime) -> str | None:
+    paused = [each for each in what_is_paused(session, now, at_most=_MOST_NAMED) if each.active]
+    return "; ".join(map(str, paused)) or None
 
 
 def _drift(session: Session) -> str | None:
     undecided = drift.count_undecided(session)
-    counted = ", ".join(f"{number} {kind.value}" for kind, number in undecided.items())
-    read = ", ".join(f"{row.domain} at {row.read_at:%Y-%m-%d %H:%M} UTC" for row in drift.readings(session))
-    return f"{counted}, as read from {read}" if undecided else None
+    differing = ", ".join(f"{number} {kind.value}" for kind, number in undecided.items())
+    zone = zones(session, {}).organisation
+    read = ", ".join(f"{row.domain} at {moment(row.read_at, zone)}" for row in drift.readings(session))
+    return f"{differing}, as read from {read}" if undecided else None
 
 
-def _counted(number: int) -> str:
+def _at_least(number: int) -> str:
     return f"{number} or more" if number == figures.MOST_COUNTED else str(number)
 
 
+def concerns(now: datetime) -> tuple[Concern, ...]:
+    """Return all, for a look at this instant."""
+    return (*CONCERNS, Concern("pauses", partial(_pauses, now=now), "the mail host is asked for everything", _END))
+
+
+_END = (
+    "each ends by itself with the first success: raise the plan's limit, or ask the mail host about the object; "
+    "`mailroster jobs retry ID` tries at once"
+)
 CONCERNS = (
     Concern(
         "records",
@@ -89,7 +118,14 @@ CONCERNS = (
         "events",
         _events,
         "none is parked",
-        "the log has the reason; they are tried again when a worker starts",
+        "`mailroster events list --state parked` says why; mend that, then `events retry ID`, or `events dismiss ID`; "
+        "they are tried again when a worker starts",
+    ),
+    Concern(
+        "hints",
+        _hints,
+        "every record that is to be asked for can be had",
+        "mend it there, or in hydrate and map of the sources file; `mailroster sources retry NAME` asks again at once",
     ),
     Concern(
         "jobs",

@@ -1,44 +1,39 @@
 """A checkup of a deployment: a finding for each thing it needs, in the order in which they need one another."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 
-from worker.cli.attention import CONCERNS, Concern
+from worker.cli.attention import Concern, concerns
 from worker.cli.failed import Failed
+from worker.cli.finding import Finding
 from worker.cli.opening import require_schema
 from worker.cli.sentences import FORESEEN, sentence
+from worker.cli.source_findings import deliveries_finding, source_findings
 from worker.deployment import Deployment, NotConfigured, read_policy
 from worker.execution.look import UnknownMailDomain, count_mailboxes
+from worker.mail import counted
 from worker.migadu import AccountRefused
 from worker.policy import PolicyInvalid, load_policy
 from worker.settings import Settings, SettingsInvalid, load_settings, without_password
+from worker.sources import AmqpSource
+from worker.sources.roster_files import FolderSource
 from worker.store import workers
 from worker.store.budget import GateClosed
 from worker.store.gate import Closing
 from worker.store.policies import active_policy
 from worker.store.policy_holds import open_policy_hold, rejection_of
+from worker.store.progress import stalled_since
 
 _CREDENTIALS = "set MAILROSTER_MIGADU_USER and MAILROSTER_MIGADU_KEY to an account's address and API key"
 _LEFT_ALONE = {
     Closing.THROTTLED: "nothing to mend: a worker probes it then, and all go on once it is served",
     Closing.ACCOUNT: f"{_CREDENTIALS}, then restart the workers: they try at once",
 }
+_WORKS = "start `mailroster up` or `mailroster worker`; one that runs and does nothing, restart: its log says more"
 _UNKNOWN_DOMAIN = "correct [organisation].domain or [[domains]], or add it at the host"
 _NOT_ACTIVE = "another version is active until a worker starts again"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found."""
-
-    check: str
-    ok: bool
-    said: str
-    mend: str | None = None
-    """What to do about it; None where nothing is broken."""
-    needs_person: bool = False
-    """Everything works, and somebody must decide or state something."""
 
 
 def checkup() -> list[Finding]:
@@ -56,14 +51,17 @@ def _of(deployment: Deployment) -> Iterator[Finding]:
     yield _checked("database", lambda: _database(deployment), "check MAILROSTER_DATABASE_URL and that it runs")
     yield _checked("schema", lambda: _schema(deployment), "run `mailroster db upgrade`")
     yield _checked("broker", lambda: _broker(settings), "check MAILROSTER_BROKER_URL and that it runs")
-    yield _checked("worker", lambda: _worker(deployment), "start `mailroster up` or `mailroster worker`")
+    yield _checked("worker", lambda: _worker(deployment), _WORKS)
     yield _checked(
         "policy",
         lambda: _policy(deployment),
         "write one with `mailroster init`; `mailroster policy check` names each fault",
     )
     yield _checked("sources", lambda: _sources(deployment), "correct the sources file, or set the variable it names")
-    yield from (_concern(deployment, each) for each in CONCERNS)
+    yield from _buses(deployment)
+    yield deliveries_finding(deployment)
+    yield from source_findings(deployment)
+    yield from (_concern(deployment, each) for each in concerns(deployment.clock.now()))
     yield from _mail_host(deployment)
 
 
@@ -114,9 +112,13 @@ def _worker(deployment: Deployment) -> str:
     require_schema(deployment.database)
     with deployment.database.read() as session:
         alive = workers.alive(session)
+        stalled = stalled_since(session, deployment.budget, deployment.clock.now())
     if not alive:
         raise Failed("no worker was seen lately")
-    return f"{len(alive)} seen lately: {', '.join(name for name, _ in alive)}"
+    seen = f"{len(alive)} seen lately: {', '.join(name for name, _ in alive)}"
+    if stalled is not None:
+        raise Failed(f"{seen}; and yet nobody has done anything of what is due since {stalled:%Y-%m-%dT%H:%M:%SZ}")
+    return seen
 
 
 def _policy(deployment: Deployment) -> str:
@@ -141,7 +143,30 @@ def _kept_out(deployment: Deployment, policy_hash: str, in_force: str) -> str | 
 def _sources(deployment: Deployment) -> str:
     if not deployment.settings.sources.exists():
         return f"there is no {deployment.settings.sources}: only operators, `submit` and the API tell of people"
+    for source in deployment.sources.of(FolderSource):
+        if not os.access(source.path, os.R_OK | os.W_OK | os.X_OK) or not source.path.is_dir():
+            raise Failed(f"the folder {source.path} of {source.name} is not there, or not ours to take files from")
     return f"{len(deployment.sources.by_name)}: {', '.join(sorted(deployment.sources.by_name)) or 'none'}"
+
+
+def _buses(deployment: Deployment) -> Iterator[Finding]:
+    """Tell of each source on a bus whether somebody consumes it; a sources file that is invalid has a line already."""
+    try:
+        sources = deployment.sources.of(AmqpSource)
+    except FORESEEN:
+        return
+    mend = "start `mailroster bus` or `mailroster up`; their logs say why they are not connected"
+    yield from (_checked(f"source {source.name}", partial(_bus, deployment, source), mend) for source in sources)
+
+
+def _bus(deployment: Deployment, source: AmqpSource) -> str:
+    require_schema(deployment.database)
+    with deployment.database.read() as session:
+        connected = workers.consumers(session, source.name)
+    if not connected:
+        raise Failed(f"nobody consumes queue {source.queue_name}")
+    since = min(since for _, since in connected)
+    return f"{len(connected)} connected, since {since:%Y-%m-%dT%H:%M:%SZ}: {', '.join(name for name, _ in connected)}"
 
 
 def _mail_host(deployment: Deployment) -> Iterator[Finding]:
@@ -169,7 +194,8 @@ def _mail_host(deployment: Deployment) -> Iterator[Finding]:
 
 def _domain(deployment: Deployment, domain: str) -> Finding:
     try:
-        return Finding("domain", ok=True, said=f"{domain}, {count_mailboxes(deployment.execution, domain)} mailboxes")
+        number = count_mailboxes(deployment.execution, domain)
+        return Finding("domain", ok=True, said=f"{domain}, {counted(number, 'mailbox')}")
     except UnknownMailDomain as error:
         return Finding("domain", ok=False, said=str(error), mend=_UNKNOWN_DOMAIN)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from worker.bus import Bus
 from worker.cli.broker import answering
 from worker.cli.failed import Failed
 from worker.cli.opening import require_schema
@@ -31,11 +32,14 @@ def run_up(settings: Settings) -> None:
         deployment.require_credentials()
         _bring_schema(deployment)
         app = create_app(deployment, broker_answers=answering(settings))
+        bus = Bus(deployment)
         admission = deployment.begin_work()
-        with _worker(deployment):
+        with _worker(deployment), bus:
             say(f"database   {without_password(settings.database_url)}")
             say(f"mail host  {settings.migadu_url}{' (dry run: nothing is written there)' if settings.dry_run else ''}")
             say(f"policy     {_policy(settings, admission)}")
+            if bus.sources:
+                say(f"consuming  {bus}")
             serve(app, *settings.listen, announce=lambda url: say(f"listening  {url}"))
 
 

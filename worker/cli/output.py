@@ -30,6 +30,7 @@ _STYLES: Final = {
     "stopped": "yellow",
 }
 _NOTHING: Final = "-"
+_UTC: Final = ZoneInfo("UTC")
 
 
 def show_json(document: object) -> None:
@@ -70,12 +71,15 @@ def clean(text: str) -> str:
     )
 
 
-def moment(at: datetime | None, zone: ZoneInfo | None = None) -> str:
-    """Return an instant for people: in a zone of theirs, else in UTC; a dash for none."""
+def moment(at: datetime | str | None, zone: ZoneInfo = _UTC) -> str:
+    """Return an instant for people: by the clock of a zone, which it names; a dash for none.
+
+    ``at`` may be written as ``worker.web.objects.instant`` writes it.
+    """
     if at is None:
         return _NOTHING
-    local = at.astimezone(zone or ZoneInfo("UTC"))
-    return f"{local:%Y-%m-%d %H:%M} {zone.key if zone else 'UTC'}"
+    local = (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone(zone)
+    return f"{local:%Y-%m-%d %H:%M} {zone.key}"
 
 
 def _written(value: object) -> str:

@@ -8,6 +8,7 @@ from worker.cli.steps import show_step
 from worker.execution.compared import Difference
 from worker.execution.preview import Preview
 from worker.execution.previewed import SubjectPlan
+from worker.mail import agreeing, counted
 from worker.planning.grouping import Group
 from worker.web.objects import instant
 from worker.web.policy_change_object import policy_change_object
@@ -35,10 +36,7 @@ def show_preview(found: Preview, difference: Difference | None, *, details: bool
     else:
         say(f"{len(shown)} people and lists have something to say; --details shows each call.")
     all_in_all = "In all, " if difference is not None else ""
-    say(
-        f"{all_in_all}{found.writes + found.reads} calls ({found.writes} writing, {found.reads} reading); the call "
-        f"limit makes them take {found.seconds:.0f} s. Nothing was changed.",
-    )
+    say(f"{all_in_all}{_cost(found.writes, found.reads, found.seconds)} Nothing was changed.")
 
 
 def preview_object(found: Preview, difference: Difference | None) -> dict[str, object]:
@@ -63,14 +61,19 @@ def _show_difference(difference: Difference) -> None:
     if difference.spares:
         _show_groups("It spares:", difference.spares)
     if difference.brings:
-        say(
-            f"{difference.calls} calls more ({difference.writes} writing, {difference.reads} reading); the call limit "
-            f"makes them take {difference.seconds:.0f} s."
-        )
+        say(_cost(difference.writes, difference.reads, difference.seconds, more=" more"))
     if difference.anyway:
         _show_groups("Comes anyway, under either policy:", difference.anyway)
     if admission.exceeds:
         say(f"Putting it into force would be held: by itself it {admission}", style="yellow")
+
+
+def _cost(writes: int, reads: int, seconds: float, *, more: str = "") -> str:
+    calls = writes + reads
+    return (
+        f"{counted(calls, 'call')}{more} ({writes} writing, {reads} reading); the call limit makes "
+        f"{agreeing(calls, 'it', 'them')} take {seconds:.0f} s."
+    )
 
 
 def _show_groups(title: str, groups: Iterable[Group]) -> None:
@@ -83,7 +86,8 @@ def _list(found: Preview, shown: list[SubjectPlan], difference: Difference | Non
     for each in shown:
         _show_subject(each, difference)
     if len(shown) < len(found.subjects):
-        say(f"The others ({len(found.subjects) - len(shown)}) are as they should be.")
+        rest = len(found.subjects) - len(shown)
+        say(agreeing(rest, "The other one is as it should be.", f"The others ({rest}) are as they should be."))
 
 
 def _says_something(each: SubjectPlan) -> bool:
@@ -104,7 +108,7 @@ def _show_subject(each: SubjectPlan, difference: Difference | None) -> None:
     if each.plan.note:
         say(f"  note: {each.plan.note}")
     if each.next_at:
-        say(f"  next: {each.next_step or 'a look'} at {moment(each.next_at)}")
+        say(f"  next: {each.next_step or 'a look'} at {moment(each.next_at, each.zone)}")
 
 
 def _subject(each: SubjectPlan) -> dict[str, object]:
@@ -116,6 +120,7 @@ def _subject(each: SubjectPlan) -> dict[str, object]:
         "planHash": each.plan.hash if each.plan.steps else None,
         "note": each.plan.note,
         "stopped": each.stopped,
+        "needsPerson": each.needs_a_person,
         "nextChangeAt": instant(each.next_at),
         "nextStep": each.next_step,
     }

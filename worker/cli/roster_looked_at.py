@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from worker.cli.opening import opened
 from worker.cli.sentences import FORESEEN, sentence
-from worker.mail import Address, domain_of
+from worker.mail import Address, agreeing, counted, domain_of
 from worker.policy import Hint, PersonView, Policy, RosterLook
-from worker.policy.lines import KeyPath
 from worker.roster import EmploymentKind
 from worker.store import addresses, domains
 from worker.store.database import Session
 from worker.store.views import everybody
+from worker.toml.lines import KeyPath
 
 _WORKS_HERE = (EmploymentKind.JOINED, EmploymentKind.LEAVING_CANCELLED)
 
@@ -39,7 +39,8 @@ def look_at_roster(policy: Policy) -> Looked:
         return Looked((), None, f"The roster was not looked at: {sentence(error)}")
     if not roster.people:
         return Looked(hints, 0, "The roster was not looked at: nobody is on it yet")
-    return Looked(hints, roster.people, f"{roster.people} people on the roster were looked at")
+    looked_at = f"{counted(roster.people, 'person')} on the roster {agreeing(roster.people, 'was', 'were')}"
+    return Looked(hints, roster.people, f"{looked_at} looked at")
 
 
 def _counts(view: PersonView) -> bool:

@@ -13,6 +13,7 @@ from worker.execution.reconcile import NothingToReconcileBy
 from worker.execution.verbs import VerbRefused
 from worker.intake import EventsRefused, NothingToTakeBack
 from worker.intake.merging import MergeRefused
+from worker.intake.replay import NothingToReplay
 from worker.intake.statements import UnknownPerson
 from worker.migadu import MigaduError
 from worker.policy import PolicyInvalid
@@ -34,6 +35,7 @@ FORESEEN: Final = (
     NotConfigured,
     NothingToPreviewBy,
     NothingToReconcileBy,
+    NothingToReplay,
     NothingToTakeBack,
     OSError,
     PolicyInvalid,

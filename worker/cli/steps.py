@@ -9,6 +9,9 @@ from worker.store.states import JobState
 from worker.store.steps import planned
 from worker.store.tables import JobRow
 
+MOST_MEMBERS = 10
+"""So many members of a list are named; --json has them all."""
+
 
 def show_step(step: Step, state: str | None = None) -> None:
     """Print a step and the fields it changes."""
@@ -34,18 +37,30 @@ def _changes(step: Step) -> Iterator[str]:
         elif name in step.before and step.before[name] == step.after[name]:
             continue  # a call repeats what must hold; to somebody who reads it, it is no change
         elif name in step.before:
-            yield f"{name}: {written(step.before[name])} -> {written(step.after[name])}"
+            yield f"{name}: {changed(step.before[name], step.after[name])}"
         else:
             yield f"{name}: {written(step.after[name])}"
 
 
+def changed(before: FieldValue, after: FieldValue) -> str:
+    """Return how a field changes, as people read it: of long lists how many there are, and what comes and goes."""
+    if not (isinstance(before, tuple) and isinstance(after, tuple)) or max(len(before), len(after)) <= MOST_MEMBERS:
+        return f"{written(before)} -> {written(after)}"
+    gone, come = set(before) - set(after), set(after) - set(before)
+    parts = [f"{len(before)} -> {len(after)}"]
+    parts += [f"{said} {written(tuple(sorted(some)))}" for said, some in (("adds", come), ("removes", gone)) if some]
+    return "; ".join(parts)
+
+
 def written(value: FieldValue) -> str:
-    """Return a field's value as people read it."""
+    """Return a field's value as people read it; of a long list the first of it, and how long it is."""
     match value:
         case None:
             return "none"
         case bool():
             return str(value).lower()
+        case tuple() if len(value) > MOST_MEMBERS:
+            return f"{len(value)}, of them {', '.join(value[:MOST_MEMBERS])}, ..."
         case tuple():
             return ", ".join(map(str, value)) or "nobody"
         case _:

@@ -1,5 +1,7 @@
 """Which person a command is about."""
 
+from zoneinfo import ZoneInfo
+
 from worker.cli.failed import Failed
 from worker.cli.output import moment
 from worker.store import merges, people
@@ -21,10 +23,10 @@ def person_meant(session: Session, text: str) -> PersonRow:
     return found[0]
 
 
-def erased_sentence(row: PersonRow) -> str:
+def erased_sentence(row: PersonRow, zone: ZoneInfo) -> str:
     """Return all that is left to say of somebody who was erased."""
     assert row.erased_at is not None
-    return f"person {row.id} was erased at {moment(row.erased_at)}"
+    return f"person {row.id} was erased at {moment(row.erased_at, zone)}"
 
 
 def _kept(session: Session, row: PersonRow) -> PersonRow:

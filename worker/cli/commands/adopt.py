@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.commands.adoption_shown import show_survey, survey_object
+from worker.cli.commands.adoption_shown import need_a_decision, show_survey, survey_object, what_is_taken
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
@@ -88,10 +88,8 @@ def _apply(adopter: Adopter, seen: Seen, asked: Asked, table: str | None, *, as_
     if as_json:
         show_json(survey_object(taken, applied=True))
         return
-    say(
-        f"{len(taken.selected)} mailboxes and {len(taken.taken_aliases)} aliases are taken over; jobs bring them in "
-        f"step. {taken.undecided} need a decision."
-    )
+    decisions = need_a_decision(taken.undecided)
+    say(f"{what_is_taken(taken)} are taken over; jobs bring them in step. {decisions}.")
 
 
 def _confirmed(adopter: Adopter, seen: Seen, asked: Asked) -> str:
@@ -100,7 +98,7 @@ def _confirmed(adopter: Adopter, seen: Seen, asked: Asked) -> str:
         raise Failed("name the table that you looked at: --table HASH, which `mailroster adopt` shows")
     found = look_over(adopter, seen, asked)
     show_survey(found)
-    if not typer.confirm(f"Take over {len(found.selected)} mailboxes and {len(found.taken_aliases)} aliases?"):
+    if not typer.confirm(f"Take over {what_is_taken(found)}?"):
         raise Failed("nothing was taken over")
     return found.hash
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from worker.cli.output import say, show_table
 from worker.cli.steps import show_step
 from worker.execution.adoption_table import AliasLine, MailboxLine, Survey
+from worker.mail import agreeing, counted
 from worker.planning.adoption import Standing
 from worker.planning.plan import Plan
 
@@ -20,10 +21,17 @@ def show_survey(found: Survey) -> None:
     for line in found.aliases:
         _show_alias(line)
     _show_rest(found)
-    say(
-        f"{len(found.selected)} mailboxes and {len(found.taken_aliases)} aliases would be taken over; "
-        f"{found.undecided} need a decision. Nothing was changed."
-    )
+    say(f"{what_is_taken(found)} would be taken over; {need_a_decision(found.undecided)}. Nothing was changed.")
+
+
+def what_is_taken(found: Survey) -> str:
+    """Return how much is taken over, in words."""
+    return f"{counted(len(found.selected), 'mailbox')} and {counted(len(found.taken_aliases), 'alias')}"
+
+
+def need_a_decision(number: int) -> str:
+    """Return that so many lines need somebody who decides."""
+    return f"{number} {agreeing(number, 'needs', 'need')} a decision"
 
 
 def survey_object(found: Survey, *, applied: bool) -> dict[str, object]:
@@ -34,7 +42,9 @@ def survey_object(found: Survey, *, applied: bool) -> dict[str, object]:
         "applied": applied,
         "mailboxes": [_mailbox_object(found, line) for line in found.mailboxes],
         "aliases": [_alias_object(line) for line in found.aliases],
-        "peopleWithoutMailbox": [{"id": str(key), "name": found.names[key]} for key in found.without],
+        "peopleWithoutMailbox": [
+            {"id": str(key), "name": found.names[key], "then": fate} for key, fate in found.without.items()
+        ],
         "undecided": found.undecided,
     }
 
@@ -84,8 +94,9 @@ def _show_rest(found: Survey) -> None:
         say("Nobody's: they stay as they are", style="bold")
         show_table(("address", "why"), [(each.address, each.reason) for each in nobodys], empty="")
     if found.without:
-        say("People without a mailbox: a new one is made for them when it is time", style="bold")
-        show_table(("person", "name"), [(key, found.names[key]) for key in found.without], empty="")
+        say("People without a mailbox, and what becomes of them", style="bold")
+        rows = [(key, found.names[key], fate) for key, fate in found.without.items()]
+        show_table(("person", "name", "then"), rows, empty="")
 
 
 def _then(plan: Plan) -> str:

@@ -2,7 +2,8 @@
 
 import typer
 
-from worker.cli.checkup import Finding, checkup
+from worker.cli.checkup import checkup
+from worker.cli.finding import Finding
 from worker.cli.options import Json
 from worker.cli.output import say, show_json, show_table
 

@@ -1,6 +1,7 @@
 """``holds``: what the brakes stopped, a policy too, and the decision about it."""
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -11,11 +12,13 @@ from worker.cli.options import Json
 from worker.cli.output import moment, say, show_json
 from worker.deployment import Deployment
 from worker.execution import verbs
+from worker.mail import agreeing, counted
 from worker.planning.policy_change import PolicyChange
 from worker.store import holds
 from worker.store.database import Session
 from worker.store.holds import Hold
 from worker.store.steps import planned
+from worker.store.zones import zones
 from worker.web.objects import hold_object, jobs_of_hold, listing
 
 HoldId = Annotated[int, typer.Argument(metavar="ID")]
@@ -73,7 +76,7 @@ def approve(
         number = verbs.approve_hold(deployment.database, deployment.clock, deployment.bell, hold_id, actor(), plan=plan)
         policy = _policy_of(deployment, hold_id)
     if policy is None:
-        say(f"hold {hold_id} is approved: {number} jobs go on")
+        say(f"hold {hold_id} is approved: {counted(number, 'job')} {agreeing(number, 'goes', 'go')} on")
     else:
         say(f"hold {hold_id} is approved: policy {policy.policy[:12]} is in force")
 
@@ -84,7 +87,7 @@ def reject(hold_id: HoldId) -> None:
         number = verbs.reject_hold(deployment.database, deployment.clock, deployment.bell, hold_id, actor())
         policy = _policy_of(deployment, hold_id)
     if policy is None:
-        say(f"hold {hold_id} is rejected: {number} jobs are dismissed")
+        say(f"hold {hold_id} is rejected: {counted(number, 'job')} {agreeing(number, 'is', 'are')} dismissed")
     else:
         say(f"hold {hold_id} is rejected: policy {policy.in_force[:12]} stays in force")
 
@@ -96,28 +99,29 @@ def _policy_of(deployment: Deployment, hold_id: int) -> PolicyChange | None:
 
 
 def _show(session: Session, hold: Hold) -> None:
+    zone = zones(session, {}).organisation
     if hold.policy is not None:
-        _show_policy(hold, hold.policy)
+        _show_policy(hold, hold.policy, zone)
     else:
-        _show_jobs(session, hold)
+        _show_jobs(session, hold, zone)
     if hold.state is holds.HoldState.OPEN:
         say(f"  mailroster holds approve {hold.id} --plan {hold.hash}")
     else:
-        say(f"  decided {moment(hold.decided_at)} by {hold.decided_by}")
+        say(f"  decided {moment(hold.decided_at, zone)} by {hold.decided_by}")
 
 
-def _show_jobs(session: Session, hold: Hold) -> None:
+def _show_jobs(session: Session, hold: Hold, zone: ZoneInfo) -> None:
     brake = hold.brake.value if hold.brake else None
     say(f"hold {hold.id}: the brake on {brake} of {hold.source}, {hold.state.value}", style="bold")
-    say(f"  since {moment(hold.opened_at)}: {hold.counted} already, {hold.allowed} allowed for {hold.population}")
+    say(f"  since {moment(hold.opened_at, zone)}: {hold.counted} already, {hold.allowed} allowed for {hold.population}")
     stopped = jobs_of_hold(session, hold)
     for row, subject in zip(stopped, subjects_of(session, stopped), strict=True):
         calls = ", ".join(f"{step.operation.value} {step.target}" for step in planned(row))
         say(f"  job {row.id}: {subject}: {calls}")
 
 
-def _show_policy(hold: Hold, change: PolicyChange) -> None:
+def _show_policy(hold: Hold, change: PolicyChange, zone: ZoneInfo) -> None:
     say(f"hold {hold.id}: policy {change.policy[:12]} is not put into force, {hold.state.value}", style="bold")
-    say(f"  since {moment(hold.opened_at)}: by itself it {change}")
+    say(f"  since {moment(hold.opened_at, zone)}: by itself it {change}")
     if hold.state is holds.HoldState.OPEN:
         say(f"  policy {change.in_force[:12]} stays in force; `mailroster plan --all --policy FILE` shows each call")

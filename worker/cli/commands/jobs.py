@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -10,8 +11,9 @@ from worker.cli.opening import actor, opened
 from worker.cli.options import Json
 from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.steps import show_held_plan, show_step
+from worker.cli.undone import show_undone
 from worker.cli.whom import person_meant
-from worker.events import EventType
+from worker.deployment import Deployment
 from worker.execution import undo as undoing
 from worker.execution import verbs
 from worker.store import jobs, people
@@ -21,6 +23,7 @@ from worker.store.states import JobState
 from worker.store.steps import attempts_of, of_job, to_step
 from worker.store.tables import JobRow
 from worker.store.undos import ways_back
+from worker.store.zones import Zones, zones
 from worker.web.objects import job_detail, job_objects, listing
 
 JobId = Annotated[int, typer.Argument(metavar="ID")]
@@ -55,7 +58,11 @@ def list_jobs(
             show_json(listing("jobs", job_objects(session, rows), limit=limit))
             return
         told = zip(rows[:limit], subjects_of(session, rows[:limit]), strict=True)
-        shown = [(row.id, subject, row.state.value, row.run_at, row.reason) for row, subject in told]
+        local = _zones(session, deployment, rows[:limit])
+        shown = [
+            (row.id, subject, row.state.value, moment(row.run_at, local.of(row.person_id)), row.reason)
+            for row, subject in told
+        ]
     show_table(("id", "subject", "state", "run at", "why"), shown, empty="There are no such jobs.")
     if len(rows) > limit:
         say(f"There are more: --after {rows[limit - 1].id}")
@@ -70,7 +77,7 @@ def show(job_id: JobId, *, as_json: Json = False) -> None:
         if as_json:
             show_json(job_detail(session, row))
         else:
-            _show(session, row)
+            _show(session, row, _zones(session, deployment, [row]).of(row.person_id))
     if row.state in NEEDS_A_PERSON:
         raise typer.Exit(3)
 
@@ -104,12 +111,7 @@ def undo(job_id: JobId, *, as_json: Json = False) -> None:
     if as_json:
         show_json({"person": str(undone.person_id), "events": [str(each) for each in undone.events]})
         return
-    for number, kind in zip(undone.events, undone.types, strict=True):
-        say(f"event {number} ({kind.value}) about person {undone.person_id} is accepted")
-    if EventType.LEAVING_CANCELLED in undone.types:
-        say(f"whoever was blocked needs a new password: `mailroster people reset-password {undone.person_id}`")
-    if EventType.JOINING_CANCELLED in undone.types:
-        say("the joining is called off: a mailbox that was made for it is blocked, and goes the way of a departure")
+    show_undone(undone)
 
 
 def subjects_of(session: Session, rows: Sequence[JobRow]) -> list[str]:
@@ -118,21 +120,27 @@ def subjects_of(session: Session, rows: Sequence[JobRow]) -> list[str]:
     return [_subject(row, names) for row in rows]
 
 
+def _zones(session: Session, deployment: Deployment, rows: Sequence[JobRow]) -> Zones:
+    """Return the zones in which the times of these jobs are told."""
+    person_ids = sorted({row.person_id for row in rows if row.person_id is not None})
+    return zones(session, deployment.sources.precedence, person_ids)
+
+
 def _subject(row: JobRow, names: Mapping[int, str]) -> str:
     if row.person_id is None:
         return row.subject_key if row.subject_kind == SubjectKind.SHARED else f"{row.subject_key} ({row.subject_kind})"
     return names.get(row.person_id) or f"person {row.person_id}"
 
 
-def _show_way_back(session: Session, row: JobRow) -> None:
+def _show_way_back(session: Session, row: JobRow, zone: ZoneInfo) -> None:
     way = ways_back(session, [row])[row.id]
     if way.undone_by is not None:
         say(f"  undone by event {way.undone_by}")
     elif way.is_open and way.until is not None:
-        say(f"  undoable until {moment(way.until)}")
+        say(f"  undoable until {moment(way.until, zone)}")
 
 
-def _show(session: Session, row: JobRow) -> None:
+def _show(session: Session, row: JobRow, zone: ZoneInfo) -> None:
     (subject,) = subjects_of(session, [row])
     say(f"job {row.id}: {subject}, {row.state.value}", style="bold")
     if row.reason:
@@ -140,10 +148,26 @@ def _show(session: Session, row: JobRow) -> None:
     for step in of_job(session, row.id):
         show_step(to_step(step), f"{step.state.value}{f' ({step.reason})' if step.reason else ''}")
     show_held_plan(row)
-    _show_way_back(session, row)
-    attempts = attempts_of(session, row.id)
+    _show_way_back(session, row, zone)
+    _show_attempts(session, row, zone)
+
+
+def _show_attempts(session: Session, row: JobRow, zone: ZoneInfo) -> None:
+    """Print every request that was made: those without a target only looked."""
+    target = {step.id: step.target for step in of_job(session, row.id)}
     show_table(
-        ("at", "call", "answer", "seconds"),
-        [(each.started_at, each.operation, each.failure or each.status, f"{each.duration_s:.2f}") for each in attempts],
+        ("at", "call", "target", "status", "class", "seconds", "answer"),
+        [
+            (
+                f"{each.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}",
+                each.operation,
+                target.get(each.step_id or 0),
+                each.status,
+                each.failure,
+                f"{each.duration_s:.2f}",
+                each.excerpt,
+            )
+            for each in attempts_of(session, row.id)
+        ],
         empty="  no calls were made",
     )

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from worker.cli.commands import merging
+from worker.cli.commands.jobs import NEEDS_A_PERSON
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json, Who
 from worker.cli.output import moment, say, show_json, show_table
@@ -15,9 +17,12 @@ from worker.deployment import Deployment
 from worker.events import EventType
 from worker.execution import passwords
 from worker.intake import Receipt, call_back, state_of_person
-from worker.store import people
-from worker.store.tables import PersonRow
-from worker.web.objects import JsonObject, listing, person_detail, person_objects
+from worker.store import jobs, people
+from worker.store.jobs import Subject, SubjectKind
+from worker.store.tables import JobRow, PersonRow
+from worker.store.zones import zones
+from worker.web.objects import JsonObject, listing
+from worker.web.person_objects import person_detail, person_objects
 
 
 def commands() -> typer.Typer:
@@ -40,28 +45,39 @@ def list_people(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """List people with their addresses and what comes next."""
+    """List people with their addresses and what comes next. Who was merged into somebody is that one."""
     with opened() as deployment, deployment.database.read() as session:
-        rows = people.page(session, after=after, limit=limit + 1)
+        rows = people.listed(session, after=after, limit=limit + 1)
         shown = person_objects(session, rows)
+        local = zones(session, deployment.sources.precedence, [row.id for row in rows if row.next_change_at])
     if as_json:
         show_json(listing("people", shown, limit=limit))
         return
     columns = ("id", "name", "phase", "address", "next")
-    show_table(columns, [_line(*each) for each in zip(rows[:limit], shown, strict=False)], empty="Nobody is known yet.")
+    show_table(
+        columns,
+        [_line(*each, local.of(each[0].id)) for each in zip(rows[:limit], shown, strict=False)],
+        empty="Nobody is known yet.",
+    )
     if len(rows) > limit:
         say(f"There are more: --after {rows[limit - 1].id}")
 
 
 def show(who: Who, *, as_json: Json = False) -> None:
-    """Show a person: facts and who stated them, addresses, groups, what comes next."""
+    """Show a person: facts and who stated them, addresses, groups, what comes next.
+
+    Exits with 3 if their job is held or parked: then it needs a person.
+    """
     with opened() as deployment, deployment.database.read() as session:
         row = person_meant(session, who)
         detail = person_detail(session, row, deployment.sources.precedence, personal=True)
+        job = jobs.outstanding(session, Subject(SubjectKind.PERSON, str(row.id)))
         if as_json:
             show_json(detail)
         else:
-            _show(row, detail)
+            _show(row, detail, job, zones(session, deployment.sources.precedence, [row.id]).of(row.id))
+    if job is not None and job.state in NEEDS_A_PERSON:
+        raise typer.Exit(3)
 
 
 def leave(
@@ -128,34 +144,39 @@ def _say_accepted(row: PersonRow, receipts: Sequence[Receipt], *, as_json: bool)
         say(f"event {receipt.id} about {row.name or f'person {row.id}'} is accepted")
 
 
-def _line(row: PersonRow, shown: JsonObject) -> tuple[object, ...]:
-    return row.id, row.name, row.phase, shown["address"], _next(row)
+def _line(row: PersonRow, shown: JsonObject, zone: ZoneInfo) -> tuple[object, ...]:
+    return row.id, row.name, row.phase, shown["address"], _next(row, zone)
 
 
-def _next(row: PersonRow) -> str | None:
+def _next(row: PersonRow, zone: ZoneInfo) -> str | None:
     if row.next_change_at is None:
         return None
-    return f"{row.next_step or 'a look'} at {moment(row.next_change_at)}"
+    return f"{row.next_step or 'a look'} at {moment(row.next_change_at, zone)}"
 
 
-def _show(row: PersonRow, detail: JsonObject) -> None:
+def _show(row: PersonRow, detail: JsonObject, job: JobRow | None, zone: ZoneInfo) -> None:
     if row.erased_at is not None:
-        say(erased_sentence(row))
+        say(erased_sentence(row, zone))
         return
     say(f"{row.name or 'no name'} (person {row.id}): {row.phase or 'unknown'}", style="bold")
     if row.next_change_at:
-        say(f"  next: {_next(row)}")
+        say(f"  next: {_next(row, zone)}")
+    if job is not None:
+        say(f"  job {job.id} is {job.state.value}{f': {job.reason}' if job.reason else ''}")
     records = detail["records"]
     assert isinstance(records, list)
     keys = [f"{each['source']}/{each['subject']}" for each in records]
     say(f"  records: {', '.join(keys) or 'none'}")
     facts = detail["facts"]
     assert isinstance(facts, dict)
-    rows = [(name, _value(fact), fact["source"], fact["since"]) for name, fact in facts.items()]
+    rows = [(name, _value(fact), fact["source"], moment(fact["since"], zone)) for name, fact in facts.items()]
     show_table(("fact", "value", "source", "since"), rows, empty="  no facts")
     ledger = detail["addresses"]
     assert isinstance(ledger, list)
-    held = [(each["address"], each["role"], each["provenance"], each["heldFrom"], each["heldTo"]) for each in ledger]
+    held = [
+        (each["address"], each["role"], each["provenance"], *(moment(each[at], zone) for at in ("heldFrom", "heldTo")))
+        for each in ledger
+    ]
     say()
     show_table(("address", "as", "by", "from", "to"), held, empty="no addresses")
     say()
@@ -163,6 +184,10 @@ def _show(row: PersonRow, detail: JsonObject) -> None:
         belongs_to = detail[lists]
         assert isinstance(belongs_to, list)
         say(f"{lists}: {', '.join(belongs_to) or 'none'}")
+    left_out = detail["leftOutOf"]
+    assert isinstance(left_out, list)
+    for each in left_out:
+        say(f"left out of {each['list']}: {each['why']}")
 
 
 def _value(fact: JsonObject) -> object:

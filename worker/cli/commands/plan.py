@@ -44,7 +44,7 @@ def plan(
     else:
         show_preview(found, difference, details=details)
     is_held = difference is not None and difference.admission.exceeds
-    if is_held or any(each.stopped and each.is_asked_for for each in found.subjects):
+    if is_held or any(each.needs_a_person for each in found.subjects):
         raise typer.Exit(3)
 
 

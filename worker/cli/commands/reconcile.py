@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -9,17 +10,18 @@ from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
 from worker.cli.options import Json
 from worker.cli.output import moment, say, show_json, show_table
-from worker.cli.steps import written
+from worker.cli.steps import MOST_MEMBERS, written
 from worker.execution import reconcile as execution
 from worker.execution.context import Execution
 from worker.execution.look import UnknownMailDomain
 from worker.execution.reconcile import Reconciled
-from worker.mail import FieldValue, domain_name
+from worker.mail import FieldValue, agreeing, counted, domain_name
 from worker.planning.drift import Drift
 from worker.store import drift
 from worker.store.database import Session
 from worker.store.drift import DriftFilter
 from worker.store.tables import DriftRow
+from worker.store.zones import zones
 from worker.web.drift_objects import drift_listing
 
 
@@ -78,7 +80,7 @@ def _show(session: Session, only: str | None, done: Sequence[Reconciled], *, lim
     if len(rows) > limit:
         say("There are more: --limit, or GET /api/v1/drift")
     for each in done:
-        _sum_up(session, each)
+        _sum_up(session, each, zones(session, {}).organisation)
 
 
 def _object(row: DriftRow) -> str:
@@ -88,7 +90,17 @@ def _object(row: DriftRow) -> str:
 def _values(row: DriftRow) -> tuple[str, str]:
     if row.field is None:
         return "", ""
+    if isinstance(row.wanted, list) and isinstance(row.found, list):
+        return _beyond(row.wanted, row.found), _beyond(row.found, row.wanted)
     return _value(row.wanted), _value(row.found)
+
+
+def _beyond(members: list[str], others: list[str]) -> str:
+    """Return a list; where one of both is long, its length and what the other has not."""
+    if max(len(members), len(others)) <= MOST_MEMBERS:
+        return _value(members)
+    alone = sorted(set(members) - set(others))
+    return f"{len(members)}, also {_value(alone)}" if alone else str(len(members))
 
 
 def _value(kept: FieldValue | list[str]) -> str:
@@ -103,12 +115,12 @@ def _done(row: DriftRow) -> str:
     return row.note or {"repair": "--apply repairs it", "report": "left alone, as the policy says"}[row.action]
 
 
-def _sum_up(session: Session, done: Reconciled) -> None:
+def _sum_up(session: Session, done: Reconciled, zone: ZoneInfo) -> None:
     (reading,) = drift.readings(session, done.domain)
-    counted = drift.count(session, done.domain)
-    found = ", ".join(f"{counted[kind]} {kind.value}" for kind in Drift if kind in counted) or "no difference"
-    queued = f"; {done.queued} repairs are queued" if done.queued else ""
+    by_kind = drift.count(session, done.domain)
+    found = ", ".join(f"{by_kind[kind]} {kind.value}" for kind in Drift if kind in by_kind) or "no difference"
+    queued = f"; {counted(done.queued, 'repair')} {agreeing(done.queued, 'is', 'are')} queued" if done.queued else ""
     say(
-        f"{done.domain} at {moment(reading.read_at)}: {done.people} people and {done.shared} shared addresses "
-        f"compared, {found}{queued}.",
+        f"{done.domain} at {moment(reading.read_at, zone)}: {counted(done.people, 'person')} and "
+        f"{counted(done.shared, 'shared address')} compared, {found}{queued}.",
     )

@@ -1,7 +1,9 @@
-"""The commands that stay: ``up``, ``serve``, ``worker`` and ``sandbox``."""
+"""The commands that stay: ``up``, ``serve``, ``worker``, ``bus`` and ``sandbox``."""
 
 import logging
+import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -79,6 +81,21 @@ def worker(
         run_worker(deployment)
     finally:
         deployment.close()
+
+
+def bus() -> None:
+    """Take events from message buses, as the sources of the kind amqp say. SIGINT or SIGTERM end it, with 0."""
+    from worker.bus import Bus  # noqa: PLC0415 - see above
+
+    _log_all_along()
+    with stopped_by_signals(), closing(_in_a_process_of_its_own(load_settings())) as deployment:
+        consumers = Bus(deployment)
+        if not consumers.sources:
+            raise Failed(f"{deployment.settings.sources} has no source of the kind amqp")
+        with consumers:
+            say(f"consuming  {consumers}")
+            while True:
+                signal.pause()
 
 
 def sandbox(

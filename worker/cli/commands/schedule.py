@@ -11,6 +11,7 @@ from worker.cli.opening import opened
 from worker.cli.options import Json
 from worker.cli.output import moment, show_json, show_table
 from worker.deployment import Deployment
+from worker.mail import counted
 from worker.policy import load_policy
 from worker.store.database import Session
 from worker.store.policies import active_policy
@@ -36,7 +37,7 @@ def schedule(
             return
         lines = [_line(each, now) for each in found]
     columns = ("when", "person", "name", "what", "can be undone until")
-    show_table(columns, lines, empty=f"Nothing changes by itself within {days} days.")
+    show_table(columns, lines, empty=f"Nothing changes by itself within {counted(days, 'day')}.")
 
 
 def _coming(deployment: Deployment, session: Session, now: datetime, until: datetime) -> Iterator[Coming]:

@@ -1,6 +1,5 @@
 """``why``: one person's whole story."""
 
-from collections.abc import Mapping
 from datetime import datetime  # noqa: TC003 - used as others are; no other module here hides imports
 from zoneinfo import ZoneInfo
 
@@ -14,9 +13,9 @@ from worker.cli.output import moment, say, show_json
 from worker.cli.steps import show_held_plan, show_step
 from worker.cli.whom import erased_sentence, person_meant
 from worker.deployment import Deployment
-from worker.mail import called
+from worker.mail import bare, called, counted
+from worker.planning.shared import lists_without, why_left_out
 from worker.policy import home_of, load_policy
-from worker.policy.instants import zone_of
 from worker.roster import profile
 from worker.store import addresses, events, jobs, memberships, people, steps
 from worker.store.database import Session
@@ -25,7 +24,9 @@ from worker.store.policies import active_policy
 from worker.store.schedule import Coming, coming_to
 from worker.store.states import JobState
 from worker.store.tables import EventRow, JobRow, PersonRow
-from worker.web.objects import JsonObject, change_object, job_detail, person_detail
+from worker.store.zones import zones
+from worker.web.objects import JsonObject, change_object, job_detail
+from worker.web.person_objects import person_detail
 
 _MOST_JOBS = 10_000
 
@@ -41,7 +42,7 @@ def why(who: Who, *, as_json: Json = False) -> None:
             _tell_of_erased(session, row, as_json=as_json)
             return
         told = jobs.page(session, JobFilter(person_id=row.id), after=0, limit=_MOST_JOBS)
-        zone = _zone(session, row, deployment.sources.precedence)
+        zone = zones(session, deployment.sources.precedence, [row.id]).of(row.id)
         ahead = _ahead(session, row, deployment)
         domain_job = _domain_job(session, row, deployment)
         if as_json:
@@ -63,13 +64,7 @@ def _tell_of_erased(session: Session, row: PersonRow, *, as_json: bool) -> None:
     if as_json:
         show_json(person_detail(session, row, {}, personal=True))
     else:
-        say(erased_sentence(row))
-
-
-def _zone(session: Session, row: PersonRow, precedence: Mapping[str, int]) -> ZoneInfo:
-    active = active_policy(session)
-    otherwise = load_policy(active[1]).organisation.timezone if active else "UTC"
-    return zone_of(profile(people.load(session, row.id), precedence).facts, otherwise)
+        say(erased_sentence(row, zones(session, {}).organisation))
 
 
 def _ahead(session: Session, row: PersonRow, deployment: Deployment) -> list[Coming]:
@@ -117,7 +112,15 @@ def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) 
         else:
             _tell_job(session, each, moment(at, zone))
     say()
-    say(f"Groups: {', '.join(map(called, sorted(memberships.of_person(session, row.id)))) or 'none'}")
+    _tell_lists(session, row)
+
+
+def _tell_lists(session: Session, row: PersonRow) -> None:
+    keys = sorted(memberships.of_person(session, row.id))
+    left_out = lists_without(addresses.primaries(session, [row.id]).get(row.id), keys)
+    say(f"Groups: {', '.join(called(key) for key in keys if key not in left_out) or 'none'}")
+    for key in left_out:
+        say(f"Left out of {called(key)}: {why_left_out(bare(key))}")
 
 
 def _tell_next(row: PersonRow, told: list[JobRow], ahead: list[Coming], zone: ZoneInfo) -> None:
@@ -174,4 +177,4 @@ def _tell_job(session: Session, job: JobRow, at: str) -> None:
         show_step(steps.to_step(row), row.state.value)
     show_held_plan(job)
     made = len(steps.attempts_of(session, job.id))
-    say(f"  {made} {'call' if made == 1 else 'calls'} made")
+    say(f"  {counted(made, 'call')} made")

@@ -4,11 +4,9 @@ Addresses and names are written out: a case is checked against what the mail hos
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from worker.cli.demo.findings import Findings
 from worker.cli.demo.mail_host import ShownMailbox
-from worker.cli.output import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +127,5 @@ def _next(found: Findings, name: str) -> tuple[str, str]:
     """Return when and what comes next for the only person of that name; empty texts if nothing does."""
     for person in found.upcoming:
         if person["name"] == name:
-            return moment(datetime.fromisoformat(str(person["nextChangeAt"]))), str(person["nextStep"])
+            return found.when(person), str(person["nextStep"])
     return "", ""

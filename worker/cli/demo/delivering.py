@@ -6,7 +6,8 @@ import httpx
 
 from worker.cli.demo.scene import SOURCE, Scene, new_secret
 from worker.cli.demo.week import Delivery
-from worker.sources.standard_webhooks import sign
+from worker.sources.presets import STANDARD_WEBHOOKS
+from worker.sources.signature import sign
 
 _TIMEOUT_S = 30.0
 
@@ -36,7 +37,7 @@ class Answer:
 def deliver(scene: Scene, client: httpx.Client, delivery: Delivery) -> Answer:
     """Post one delivery and return the answer. Raises httpx.TransportError if the server does not answer."""
     secret = new_secret() if delivery.forged else scene.secret
-    headers = sign(delivery.name, delivery.body, secret, scene.deployment.clock.now())
+    headers = sign(STANDARD_WEBHOOKS, delivery.body, secret, scene.deployment.clock.now(), delivery.name)
     headers["content-type"] = "application/json"
     url = f"{scene.server_url}/hooks/{SOURCE}"
     response = client.post(url, content=delivery.body, headers=headers, timeout=_TIMEOUT_S)

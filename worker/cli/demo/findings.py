@@ -8,11 +8,14 @@ import httpx
 from worker.cli.demo.delivering import Answer
 from worker.cli.demo.mail_host import MailHost, read_mail_host
 from worker.cli.demo.scene import Scene
+from worker.cli.output import moment
 from worker.store import events, jobs, people
 from worker.store.database import Session
 from worker.store.jobs import JobFilter
 from worker.store.tables import JobRow, PersonRow
-from worker.web.objects import JsonObject, event_object, job_object, person_objects
+from worker.store.zones import Zones, zones
+from worker.web.objects import JsonObject, event_object, job_object
+from worker.web.person_objects import person_objects
 
 _PAGE = 200
 
@@ -30,11 +33,16 @@ class Findings:
     """The inbox holds an event beyond those that were answered with an id."""
     people: Sequence[JsonObject]
     mail_host: MailHost
+    zones: Zones = Zones()  # noqa: RUF009 - a frozen value
 
     @property
     def names(self) -> Mapping[str, str]:
         """People's names by our id of them."""
         return {str(person["id"]): str(person["name"]) for person in self.people}
+
+    def when(self, person: JsonObject) -> str:
+        """Return when something changes for a person, by their own clock."""
+        return moment(str(person["nextChangeAt"]), self.zones.of(int(str(person["id"]))))
 
     @property
     def upcoming(self) -> Sequence[JsonObject]:
@@ -48,9 +56,14 @@ def find_out(scene: Scene, client: httpx.Client, answers: Sequence[Answer], *, s
     with scene.deployment.database.read() as session:
         kept = {event_id: event_object(row) for event_id in ids if (row := events.get(session, event_id)) is not None}
         found_jobs = [job_object(row) for row in _all_jobs(session)]
-        found_people = person_objects(session, _all_people(session))
+        rows = _all_people(session)
+        found_people, of_each = (
+            person_objects(session, rows),
+            zones(session, scene.deployment.sources.precedence, [row.id for row in rows]),
+        )
         strays = events.get(session, max(ids, default=0) + 1) is not None
-    return Findings(answers, settled, found_jobs, kept, strays, found_people, read_mail_host(client, scene.sandbox_url))
+    mail_host = read_mail_host(client, scene.sandbox_url)
+    return Findings(answers, settled, found_jobs, kept, strays, found_people, mail_host, of_each)
 
 
 def _all_jobs(session: Session) -> list[JobRow]:

@@ -1,11 +1,10 @@
 """The report for people: tables, what comes next, and a line for each special case."""
 
-from datetime import datetime
-
 from worker.cli.demo.findings import Findings
 from worker.cli.demo.mail_host import ShownMailbox
 from worker.cli.demo.report import Kept, Report, calls_by_method, jobs_by_kind
-from worker.cli.output import moment, say, show_table
+from worker.cli.output import say, show_table
+from worker.mail import agreeing, counted
 
 _MOST_COMING = 12
 
@@ -61,19 +60,16 @@ def _calls(found: Findings) -> Rows:
 
 def _coming(found: Findings) -> Rows:
     soonest = found.upcoming[:_MOST_COMING]
-    rows: Rows = [(_when(str(one["nextChangeAt"])), str(one["name"]), str(one["nextStep"])) for one in soonest]
+    rows: Rows = [(found.when(one), str(one["name"]), str(one["nextStep"])) for one in soonest]
     more = len(found.upcoming) - len(soonest)
-    return [*rows, ("later", f"{more} more people", "")] if more else rows
-
-
-def _when(instant: str) -> str:
-    return moment(datetime.fromisoformat(instant))
+    return [*rows, ("later", f"{more} more {agreeing(more, 'person', 'people')}", "")] if more else rows
 
 
 def _last_line(report: Report) -> str:
     found = report.found
-    sent, jobs, calls = len(found.answers), len(found.jobs), len(found.mail_host.methods)
-    return f"{sent} deliveries became {jobs} jobs and {calls} calls in {report.seconds:.1f} seconds."
+    sent, jobs = counted(len(found.answers), "delivery"), counted(len(found.jobs), "job")
+    calls = counted(len(found.mail_host.methods), "call")
+    return f"{sent} became {jobs} and {calls} in {report.seconds:.1f} seconds."
 
 
 def _show_kept(kept: Kept) -> None:

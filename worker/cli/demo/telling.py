@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from worker.cli.demo.delivering import Answer
 from worker.cli.demo.settling import Standing
 from worker.cli.output import clean
+from worker.mail import counted
 
 
 class Telling:
@@ -51,12 +52,12 @@ class Telling:
     def standing(self, standing: Standing) -> None:
         """Tell what is under way."""
         self._ended = standing.done
-        doing = f"{standing.under_way} jobs under way" if standing.under_way else "applying"
+        doing = f"{counted(standing.under_way, 'job')} under way" if standing.under_way else "applying"
         self._progress.update(self._bar, description=f"{self._day}: {doing}")
 
     def settled(self) -> None:
         """End a day."""
-        self.say(f"{self._day}: {self._sent} delivered and settled; {self._ended} jobs so far")
+        self.say(f"{self._day}: {self._sent} delivered and settled; {counted(self._ended, 'job')} so far")
 
 
 def _outcome(answer: Answer) -> str:
