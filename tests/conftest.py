@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.servers import AMQP, POSTGRES, REDIS, Server, ServerMissing, fresh_database, is_named, usable_url
+from worker.sandbox import RunningSandbox
+from worker.store import schema
 
 IN_CI = bool(os.environ.get("CI"))
-MARKS = {"postgres_url": "postgres", "amqp_url": "amqp", "redis_url": "redis"}
+MARKS = {"postgres_url": "postgres", "amqp_url": "amqp", "own_rabbit": "amqp", "redis_url": "redis"}
 
 # No deadlines and no complaint about slowness: a busy machine is not a fault of the code.
 SEARCH: dict[str, Any] = {
@@ -49,10 +52,30 @@ def redis_url() -> str:
     return _url_or_skip(REDIS)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database at the head of the migrations, to be copied."""
+    template = tmp_path_factory.mktemp("template") / "mailroster.db"
+    schema.upgrade(f"sqlite:///{template}")
+    return template
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    """One sandbox for the tests of this file."""
+    with RunningSandbox() as running:
+        yield running
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the conformance suite be pointed at another host; options are read before its own conftest is."""
+    """The options of suites that have a conftest of their own: options are read before those are."""
     parser.addoption("--migadu-url", help="run tests/conformance against the API at this URL (with /v1), not a sandbox")
     parser.addoption("--migadu-domain", help="the empty domain there in which tests may make and delete objects")
+    parser.addoption(
+        "--crash-points",
+        default="3",
+        help="how many points or seeds tests/crashes tries each time (a third with processes), or `all`",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,9 +5,11 @@
 
 import getpass
 import os
+import random
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
@@ -71,6 +73,15 @@ def fresh_database(server_url: str, *, template: str = "template0") -> Iterator[
         yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
     finally:
         _administer(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def free_port() -> int:
+    """Return a port of this machine's own that nothing has, below those that the kernel gives to who connects."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 @cache

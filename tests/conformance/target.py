@@ -88,7 +88,7 @@ def _require_empty(target: Target) -> None:
     with target.client(f"/domains/{target.domain}") as client:
         held = {kind: _count(client, kind) for kind in LISTS}
     if any(held.values()):
-        counts = ", ".join(f"{number} {kind}" for kind, number in held.items())
+        counts = ", ".join(f"{kind}: {number}" for kind, number in held.items())
         raise Unusable(
             f"{target.domain} at {target.api_url} is not empty ({counts}): the suite only runs on a domain that is."
         )

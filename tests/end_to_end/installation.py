@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +23,10 @@ from uuid import uuid4
 import httpx
 from pydantic import SecretStr
 
+from tests.servers import free_port
 from worker.sandbox import RunningSandbox
-from worker.sources.standard_webhooks import sign
+from worker.sources.presets import STANDARD_WEBHOOKS
+from worker.sources.signature import sign
 
 POLICY = """
 [organisation]
@@ -60,15 +61,14 @@ def wait_until(look: Callable[[], T], deadline_s: float = PATIENCE_S) -> T:
         pause.wait(0.05)
 
 
+_OUTSIDE = dict(os.environ)
+"""What the processes get of the environment: taken once, because pytest changes its own while threads would read it."""
+
+
 def plain_client() -> httpx.Client:
     """Return a client for plain HTTP. ``httpx.get`` reads all certificates each time, which takes 26 ms of a core."""
     alone = httpx.Limits(max_keepalive_connections=0)  # a server may close an idle one at the very moment of its use
-    return httpx.Client(verify=False, timeout=PATIENCE_S, limits=alone)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return httpx.Client(verify=False, timeout=PATIENCE_S, limits=alone, trust_env=False)
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Installation:
     broker_url: str
     settings: dict[str, str] = field(default_factory=dict)
     secret: str = field(default_factory=lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class Installation:
     @property
     def environment(self) -> dict[str, str]:
         """What the processes see: nothing of ours from outside."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILROSTER_")}
+        kept = {name: value for name, value in _OUTSIDE.items() if not name.startswith("MAILROSTER_")}
         return {
             **kept,
             "HR_SECRET": self.secret,
@@ -163,6 +163,11 @@ class Installation:
             f"--- {path.name}\n{path.read_text(errors='replace')}" for path in self.directory.glob("*.log")
         )
 
+    def log_of(self, process: subprocess.Popen[bytes]) -> str:
+        """Everything that one of the processes wrote."""
+        (path,) = self.directory.glob(f"{self.processes.index(process)}-*.log")
+        return path.read_text(errors="replace")
+
     def move_clock(self, duration: str) -> None:
         """Move business time for every process."""
         (self.directory / "clock").write_text(duration)
@@ -173,13 +178,15 @@ class Installation:
 
     def deliver_body(self, body: bytes) -> httpx.Response:
         """Send a signed body as it is."""
-        headers = sign(f"msg_{uuid4().hex}", body, SecretStr(self.secret), datetime.now(UTC))
+        headers = sign(STANDARD_WEBHOOKS, body, SecretStr(self.secret), datetime.now(UTC), f"msg_{uuid4().hex}")
         url = f"{self.url}/hooks/hr"
-        return httpx.post(url, content=body, headers={**headers, "content-type": "application/json"}, timeout=30)
+        return httpx.post(
+            url, content=body, headers={**headers, "content-type": "application/json"}, timeout=30, trust_env=False
+        )
 
     def domain(self) -> dict[str, Any]:
         """What the mail host holds for example.org, by its own account."""
-        state = httpx.get(f"{self.sandbox.url}/_sandbox/state").json()
+        state = httpx.get(f"{self.sandbox.url}/_sandbox/state", trust_env=False).json()
         return next(domain for domain in state["domains"] if domain["name"] == "example.org")
 
     def mailboxes(self) -> dict[str, dict[str, Any]]:
@@ -193,7 +200,7 @@ class Installation:
 
     def calls(self, method: str | None = None) -> list[dict[str, Any]]:
         """The calls the mail host received."""
-        calls = httpx.get(f"{self.sandbox.url}/_sandbox/calls").json()["calls"]
+        calls = httpx.get(f"{self.sandbox.url}/_sandbox/calls", trust_env=False).json()["calls"]
         return [call for call in calls if method in (None, call["method"])]
 
     def jobs(self) -> list[dict[str, Any]]:

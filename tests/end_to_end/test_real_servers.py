@@ -92,11 +92,10 @@ def test_a_killed_worker_is_replaced_and_nothing_is_done_twice(
         first = installation.start("worker")
         for number in range(8):
             join(installation, f"E{number}", f"Given{number}", "Family", department="Engineering")
-        wait_until(lambda: any(call["status"] is None for call in installation.calls("POST")))
+        wait_until(lambda: installation.calls("POST"))
         first.send_signal(signal.SIGKILL)
         first.wait()
 
-        in_flight = [call for call in installation.calls("POST") if call["status"] is None]
         _let_leases_run_out(postgres_database_url)
         installation.move_clock("PT5M")  # beyond the deadline of any call the dead worker had sent
         installation.start("worker")
@@ -107,7 +106,6 @@ def test_a_killed_worker_is_replaced_and_nothing_is_done_twice(
         made = [call["body"]["local_part"] for call in creations if call["status"] == 200]
         assert len(installation.destinations("engineering")) == 8
         assert sorted(made) == sorted(set(made))
-        assert in_flight is not None
 
 
 def test_events_are_accepted_and_kept_while_the_broker_is_away(
@@ -115,7 +113,7 @@ def test_events_are_accepted_and_kept_while_the_broker_is_away(
     postgres_database_url: str,
     amqp_url: str,
 ) -> None:
-    """With the broker gone events are still answered 202, work goes on by sweeps, and bells ring when it is back."""
+    """With the broker gone events are still answered 202, the worker goes on by itself, and hears bells again later."""
     parts = urlsplit(amqp_url)
     assert parts.hostname
     with Proxy(parts.hostname, parts.port or 5672) as proxy:
@@ -129,13 +127,15 @@ def test_events_are_accepted_and_kept_while_the_broker_is_away(
             proxy.take_away()
             answers = [join(installation, f"E{number}", "Grace", f"Hopper{number}") for number in range(2, 5)]
             ready = httpx.get(f"{installation.url}/readyz")
+            wait_until(lambda: len(installation.mailboxes()) == 4)
             proxy.bring_back()
 
             assert [answer.status_code for answer in answers] == [202, 202, 202]
             assert max(answer.elapsed.total_seconds() for answer in answers) < 10
             assert ready.status_code == 200
             assert ready.json()["status"] == "degraded"
-            wait_until(lambda: len(installation.mailboxes()) == 4, deadline_s=90)
+            _produce(amqp_url, event("joined", "E5", givenName="Alan", familyName="Turing"))
+            wait_until(lambda: len(installation.mailboxes()) == 5, deadline_s=90)
 
 
 def test_term_finishes_what_runs_and_exits_cleanly(installation: Installation) -> None:

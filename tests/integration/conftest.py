@@ -48,36 +48,23 @@ def database(migrated_url: str) -> Iterator[Database]:
         yield opened
 
 
-@pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    template = tmp_path_factory.mktemp("template") / "mailroster.db"
-    schema.upgrade(f"sqlite:///{template}")
-    return template
-
-
 @pytest.fixture
-def _migrated_sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
-    return f"sqlite:///{shutil.copy(_sqlite_template, tmp_path / 'mailroster.db')}"
+def _migrated_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'mailroster.db')}"
 
 
 @pytest.fixture(scope="session")
-def _postgresql_template(postgres_url: str) -> Iterator[str]:
+def postgresql_template(postgres_url: str) -> Iterator[str]:
+    """The name of a PostgreSQL database at the head of the migrations, to be copied."""
     with fresh_database(postgres_url) as url:
         schema.upgrade(url)
         yield str(make_url(url).database)
 
 
 @pytest.fixture
-def _migrated_postgresql_url(postgres_url: str, _postgresql_template: str) -> Iterator[str]:
-    with fresh_database(postgres_url, template=_postgresql_template) as url:
+def _migrated_postgresql_url(postgres_url: str, postgresql_template: str) -> Iterator[str]:
+    with fresh_database(postgres_url, template=postgresql_template) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[RunningSandbox]:
-    """One sandbox for the tests of this file."""
-    with RunningSandbox() as running:
-        yield running
 
 
 @pytest.fixture

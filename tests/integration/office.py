@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text, update
 
+from tests.end_to_end.installation import wait_until
 from worker.bell import SilentBell
 from worker.events import EventType
 from worker.execution import Execution, run_next
@@ -156,6 +157,16 @@ class Office:
         """Run jobs until none is due."""
         _until_false(lambda: run_next(execution or self.execution))
 
+    def wait_for_a_waiter(self) -> None:
+        """Return once somebody waits for an advisory lock of PostgreSQL."""
+        waiting = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+
+        def is_there() -> bool:
+            with self.database.read() as session:
+                return bool(session.scalar(waiting))
+
+        wait_until(is_there)
+
     def drain(self) -> None:
         """Apply and run until neither finds anything to do."""
         _until_false(lambda: apply_next(self.intake) or run_next(self.execution))
@@ -192,6 +203,20 @@ class Office:
         """Have the account's domain be one whose mail is not handled yet, with all that it holds."""
         state = self._control.get("/_sandbox/state").json()
         state["domains"][0]["state"] = "inactive"
+        self.put_state(state)
+
+    def whole_state(self) -> dict[str, Any]:
+        """Return all that the host holds, as it can be loaded again (`contracts.md` 7)."""
+        state: dict[str, Any] = self._control.get("/_sandbox/state").json()
+        return state
+
+    def hold_state(self, state: Mapping[str, Any]) -> None:
+        """Have the host hold what it held once, and nothing else."""
+        self._control.post("/_sandbox/reset").raise_for_status()
+        self._control.post("/_sandbox/seed", json=state).raise_for_status()
+
+    def put_state(self, state: Mapping[str, Any]) -> None:
+        """Have the host hold this from now on, as if somebody beside us had changed what differs."""
         self._control.post("/_sandbox/seed", json=state).raise_for_status()
 
     def confirm(self, mailbox: str, address: str) -> None:
@@ -246,7 +271,7 @@ class Office:
         times = ("activated_at", "changed_at", "last_login_at")
         boxes = {
             local: {name: value for name, value in box.items() if name not in times}
-            | {"identities": self.identities(local)}
+            | {"identities": self.identities(local), "forwardings": [_timeless(each) for each in box["forwardings"]]}
             for local, box in self.mailboxes().items()
         }
         return {"mailboxes": boxes, "aliases": self.aliases()}
@@ -255,11 +280,16 @@ class Office:
         domains = self._control.get("/_sandbox/state").json()["domains"]
         return next(domain for domain in domains if domain["name"] == name)
 
+    def call_log(self) -> list[dict[str, Any]]:
+        """Return the calls that the host saw, in the order of their arrival (`contracts.md` 7)."""
+        log: list[dict[str, Any]] = self._control.get("/_sandbox/calls").json()["calls"]
+        return log
+
     def calls(self, *methods: str) -> list[tuple[str, str]]:
         """Return the calls that the host saw as (method, path below the domain)."""
         return [
             (call["method"], call["path"].partition("/example.org/")[2])
-            for call in self._control.get("/_sandbox/calls").json()["calls"]
+            for call in self.call_log()
             if not methods or call["method"] in methods
         ]
 
@@ -269,8 +299,9 @@ class Office:
 
     def bodies(self, method: str, path: str) -> list[dict[str, Any]]:
         """Return the bodies of the calls of one kind, secrets redacted by the host."""
-        shown = self._control.get("/_sandbox/calls").json()["calls"]
-        return [call["body"] for call in shown if call["method"] == method and call["path"].endswith(f"/{path}")]
+        return [
+            call["body"] for call in self.call_log() if call["method"] == method and call["path"].endswith(f"/{path}")
+        ]
 
     # What we remember.
 
@@ -336,6 +367,10 @@ class Office:
         """Return how many rows a table has."""
         with self.database.read() as session:
             return session.scalars(select(func.count()).select_from(row)).one()
+
+
+def _timeless(forwarding: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**forwarding, "confirmed_at": forwarding["confirmed_at"] is not None, "confirmation_sent_at": None}
 
 
 def _until_false(work: Callable[[], bool]) -> None:

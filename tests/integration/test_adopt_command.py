@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from tests.integration.shell import PATIENCE_S, Shell, event, lines
 from worker.sandbox import RunningSandbox
 
 POLICY = '[organisation]\ndomain = "example.org"\n[[groups]]\naddress = "team"\nmembers = { department = "Team" }\n'
-SEED = {
+SEED: dict[str, Any] = {
     "name": "example.org",
     "mailboxes": [
         {"local_part": "al", "name": "Office", "password_recovery_email": "ada@home.example"},
@@ -41,9 +42,9 @@ def host() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, _sqlite_template: Path, host: RunningSandbox) -> Shell:
+def shell(tmp_path: Path, sqlite_template: Path, host: RunningSandbox) -> Shell:
     """A shell beside a deployment whose roster is loaded and whose worker never ran."""
-    shutil.copy(_sqlite_template, tmp_path / "mailroster.db")
+    shutil.copy(sqlite_template, tmp_path / "mailroster.db")
     account = {"MAILROSTER_MIGADU_USER": "admin@example.org", "MAILROSTER_MIGADU_KEY": "sandbox-key"}
     opened = Shell(tmp_path, account | {"MAILROSTER_MIGADU_URL": host.api_url})
     opened.write("policy.toml", POLICY)
@@ -80,11 +81,42 @@ def test_look_decide_and_take_over(shell: Shell, host: RunningSandbox) -> None:
     (team,) = decided.document["aliases"]
     assert (team["has"], team["wouldHave"]) == (["info@example.org"], ["bob.builder@example.org"])
     assert taken.code == 0, taken.err
-    assert "2 mailboxes and 1 aliases are taken over" in taken.out
+    assert "2 mailboxes and 1 alias are taken over" in taken.out
     assert "home.example" not in look.out + decided.out + taken.out + look.err + decided.err + taken.err
     assert writes(host) == []
     plans = shell.run("plan", "--all", "--json").document["subjects"]
     assert {step["operation"] for each in plans for step in each["steps"]} == {"update-mailbox", "update-alias"}
+
+
+@pytest.mark.parametrize(
+    ("existing", "fate"),
+    [
+        ("hold", "held: ada.lovelace@example.org exists already"),
+        ("next-name", "a.lovelace@example.org is made when it is time"),
+        ("adopt", "held: ada.lovelace@example.org exists already"),
+    ],
+)
+def test_people_without_a_mailbox_are_told_what_becomes_of_them(
+    shell: Shell, host: RunningSandbox, existing: str, fate: str
+) -> None:
+    """The policy decides about an address that exists; a plan after the adoption then does as was said."""
+    shell.write("policy.toml", f'{POLICY}[joining]\ncredential = "random"\nexisting = "{existing}"\n')
+    more = event(4, "person.joined", "E4", givenName="Ada", familyName="Lovelace")
+    assert shell.run("submit", "-", stdin=lines(more)).code == 0
+    seed = SEED | {"mailboxes": [*SEED["mailboxes"], {"local_part": "ada.lovelace", "name": "Sales"}]}
+    httpx.post(f"{host.url}/_sandbox/seed", json={"domains": [seed]}).raise_for_status()
+
+    shown = shell.run("adopt", "--only", "al").out
+    look = shell.run("adopt", "--only", "al", "--json").document
+    assert shell.run("adopt", "--only", "al", "--apply", "--table", look["table"]).code == 0
+    plans = {each["subject"]["key"]: each for each in shell.run("plan", "--all", "--json").document["subjects"]}
+
+    told = {each["id"]: each["then"] for each in look["peopleWithoutMailbox"]}
+    assert told["4"].startswith(fate)
+    assert fate in shown
+    for person, said in told.items():
+        made = [f"{step['target']} is made when it is time" for step in plans[person]["steps"]]
+        assert made == [said] or f"held: {plans[person]['stopped']}" == said
 
 
 def test_without_the_hash_of_the_table_nothing_is_taken_over(shell: Shell) -> None:
@@ -96,7 +128,7 @@ def test_without_the_hash_of_the_table_nothing_is_taken_over(shell: Shell) -> No
     assert "look at it again" in wrong.err
 
 
-@pytest.mark.parametrize(("answer", "code", "said"), [("y", 0, "1 mailboxes and 0 aliases"), ("n", 1, "nothing was")])
+@pytest.mark.parametrize(("answer", "code", "said"), [("y", 0, "1 mailbox and 0 aliases"), ("n", 1, "nothing was")])
 def test_a_terminal_is_asked(shell: Shell, answer: str, code: int, said: str) -> None:
     """At a terminal the table is shown, and taken over if somebody says yes to it."""
     ours, theirs = pty.openpty()
@@ -113,7 +145,7 @@ def test_a_terminal_is_asked(shell: Shell, answer: str, code: int, said: str) ->
     os.close(ours)
 
     assert process.wait(PATIENCE_S) == code, shown
-    assert "Take over 1 mailboxes and 0 aliases?" in shown.decode()
+    assert "Take over 1 mailbox and 0 aliases?" in shown.decode()
     assert said in shown.decode()
 
 

@@ -93,6 +93,43 @@ def test_a_reserve_is_back_a_window_after_its_use(database: Database) -> None:
     assert len(_taken(counter, is_revocation=True)) == 2
 
 
+def test_others_use_up_the_limit_by_quarters(database: Database) -> None:
+    """A backlog is not let through at once, so that there is always a slot that is free soon; in all it loses none."""
+    counter = Counter(database, 60, reserve=10)
+    let_through = []
+    for _ in range(5):
+        let_through.append(0)
+        while counter.room() is Room.EVERYBODY:
+            counter.call()
+            let_through[-1] += 1
+        assert counter.room() is not Room.NOBODY
+        counter.wait(WINDOW / 4)
+
+    assert let_through == [13, 13, 13, 11, 13]
+
+
+def test_others_leave_as_many_slots_as_revocations_used_of_the_reserve(database: Database) -> None:
+    """What is free for everybody is let to revocations where the reserve is not free."""
+    counter = Counter(database, 40, reserve=10)
+    for _ in range(30):
+        counter.call()
+    counter.wait(0.95 * WINDOW)
+    for _ in range(8):
+        counter.call(is_revocation=True)
+    counter.wait(0.05 * WINDOW)
+
+    let_through = []
+    for _ in range(4):
+        let_through.append(0)
+        while counter.room() is Room.EVERYBODY:
+            counter.call()
+            let_through[-1] += 1
+        assert counter.room() is Room.REVOCATIONS
+        counter.wait(WINDOW / 4)
+
+    assert let_through == [8, 8, 6, 0]
+
+
 def test_a_dead_holder_frees_its_slot_after_the_longest_call(database: Database) -> None:
     """A call that nobody ever reports counts as if it had taken longer than any call may, and a window more."""
     counter = Counter(database, 1)

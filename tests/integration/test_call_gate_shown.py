@@ -15,7 +15,7 @@ from worker.store.budget import CallBudget, Room
 from worker.store.database import Database, database_now
 from worker.store.gate import Closing, Refusal
 from worker.store.tables import GateRow, SlotRow
-from worker.web.objects import status_object
+from worker.web.status_object import status_object
 
 REASON = "the mail host throttles (it answered 403)"
 

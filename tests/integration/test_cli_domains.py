@@ -33,9 +33,9 @@ def host() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, _sqlite_template: Path, host: RunningSandbox) -> Shell:
+def shell(tmp_path: Path, sqlite_template: Path, host: RunningSandbox) -> Shell:
     """A shell beside a deployment that has a policy and a mail host, and no people yet."""
-    shutil.copy(_sqlite_template, tmp_path / "mailroster.db")
+    shutil.copy(sqlite_template, tmp_path / "mailroster.db")
     (tmp_path / "policy.toml").write_text(POLICY, encoding="utf-8")
     account = {"MAILROSTER_MIGADU_USER": "admin@example.org", "MAILROSTER_MIGADU_KEY": "sandbox-key"}
     return Shell(tmp_path, account | {"MAILROSTER_MIGADU_URL": host.api_url})
@@ -47,7 +47,7 @@ def test_doctor_has_a_line_for_each_domain(shell: Shell) -> None:
     said = "\n".join(findings)
 
     assert "example.org, 0 mailboxes" in said
-    assert "bücher.example, 1 mailboxes" in said
+    assert "bücher.example, 1 mailbox" in said
     assert "has no domain example.fr" in said
 
 

@@ -5,9 +5,11 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.office import DAY, POLICY, Office
 from worker.execution.preview import OfEvents, OfEverybody, OfPerson, Preview, Question, preview
+from worker.execution.rehearsal import rehearsed
 from worker.intake import accept
 from worker.planning.step import Operation
 from worker.sandbox import RunningSandbox
@@ -148,3 +150,15 @@ def test_an_event_of_nobody_is_said(office: Office) -> None:
 
     assert not found.subjects
     assert len(found.notes) == 1
+
+
+def test_nobody_waits_for_a_preview_to_write(office: Office) -> None:
+    """While a rehearsal has written, events are accepted as ever; it sees what was there, and leaves nothing."""
+    with rehearsed(office.database) as rehearsal:
+        with rehearsal.write() as session:
+            tried = session.execute(text("update people set phase = 'tried' where id <> 2"))
+            assert tried.rowcount == len(office.people()) - 1  # type: ignore[attr-defined]
+        office.tell("updated", "E2", department="Sales")
+
+    assert {row.phase for row in office.people()} == {"active"}
+    assert office.events()[-1].subject == "E2"

@@ -14,9 +14,9 @@ from worker.store.database import Database
 
 
 @pytest.fixture
-def shell(tmp_path: Path, _sqlite_template: Path) -> Shell:
+def shell(tmp_path: Path, sqlite_template: Path) -> Shell:
     """A shell in a directory with an empty, migrated database."""
-    shutil.copy(_sqlite_template, tmp_path / "mailroster.db")
+    shutil.copy(sqlite_template, tmp_path / "mailroster.db")
     return Shell(tmp_path)
 
 

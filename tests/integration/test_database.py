@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from worker.store.database import Database, after_commit, database_now
+from tests.integration.office import ON_POSTGRESQL
+from worker.store import database as database_module
+from worker.store.database import Database, DatabaseBusy, after_commit, database_now
 from worker.store.tables import MembershipRow, PersonRow, WorkerRow
 
 NOON = datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC)
@@ -192,8 +194,47 @@ def test_opening_makes_no_connection() -> None:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_sqlite_survives_a_power_cut(database: Database) -> None:
-    """SQLite writes ahead and syncs at each commit: an event that was answered 202 is on the disk."""
+    """SQLite writes ahead and syncs at each commit that is to last: an event that was answered 202 is on the disk."""
     with database.read() as session:
-        journal, synchronous = (session.scalar(text(f"pragma {name}")) for name in ("journal_mode", "synchronous"))
+        journal = session.scalar(text("pragma journal_mode"))
+    kept = []
+    for durable in (True, False, True):
+        with database.write(durable=durable) as session:
+            kept.append(session.scalar(text("pragma synchronous")))
 
-    assert (journal, synchronous) == ("wal", 2)
+    assert (journal, kept) == ("wal", [2, 1, 2])
+
+
+@pytest.mark.parametrize("engine", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_postgresql_waits_for_the_disk_where_a_commit_is_to_last(database: Database) -> None:
+    """What can be found again does not wait, and is on the disk with the next commit that does."""
+    kept = []
+    for durable in (True, False, True):
+        with database.write(durable=durable) as session:
+            kept.append(session.scalar(text("show synchronous_commit")))
+
+    assert kept == ["on", "off", "on"]
+
+
+@ON_POSTGRESQL
+def test_who_stands_still_in_a_transaction_keeps_others_waiting_for_a_while_only(
+    database: Database, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its locks are freed and what it wrote is undone; when it goes on it is told so, and its next one works."""
+    monkeypatch.setattr(database_module, "_IDLE_TIMEOUT_MS", 500)
+    with closing(Database(migrated_url)) as sleeper, closing(Database(migrated_url)) as other:
+        add_people(other, 1)
+
+        def sleep() -> None:
+            with sleeper.write() as session:
+                session.execute(update(PersonRow).values(name="asleep"))
+                with other.write() as meanwhile:
+                    meanwhile.execute(update(PersonRow).values(name="renamed"))
+                session.execute(update(PersonRow).values(name="awake"))
+
+        with pytest.raises(DatabaseBusy):
+            sleep()
+        add_people(sleeper, 1)
+
+    with database.read() as session:
+        assert session.scalars(select(PersonRow.name).order_by(PersonRow.id)).all() == ["renamed", ""]

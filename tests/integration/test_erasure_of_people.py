@@ -1,19 +1,26 @@
 """Erasing people: nothing personal is left in any table, what comes late is applied to nobody, and a return is new."""
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from tests.integration.office import DAY, POLICY, Office
 from tests.integration.shell import Shell
+from tests.unit.roster_texts import source
 from worker.events import EventType
 from worker.execution.preview import OfEverybody, preview
-from worker.intake import UnknownPerson, state_of_person
+from worker.intake import UnknownPerson, accept, note_hints, state_of_person
+from worker.intake.rosters import Order, import_roster
+from worker.intake.sealing import Channel, Raw, Sealer
+from worker.sources import Hint
 from worker.store.states import EventState, JobState
-from worker.store.tables import Base
+from worker.store.tables import Base, DeliveryRow
 
 STAGES = """
 [[leaving.stages]]
@@ -39,11 +46,17 @@ def leave_traces(office: Office) -> None:
     office.drain()
     office.tell("renamed", "e-one", familyName="Kingsborough")
     office.drain()
-    receipt = office.tell("updated", "e-one", middleName="Byron", id="twice")
+    office.intake = replace(office.intake, sealer=Sealer([SecretStr("0" * 43 + "=")]))
+    told = office.event("updated", "e-one", middleName="Byron", id="twice")
+    (receipt,) = accept(office.intake, "hr", [told], raw=Raw(Channel.HOOK, {}, json.dumps(told).encode()))
     office.drain()
     office.tell("updated", "e-one", middleName="Byron Noel", id="twice")
     state_of_person(office.intake, 2, EventType.SUSPENDED, data={}, actor="cli:root")
+    lacks_her = io.BytesIO(b"subject,givenName\nZ1,Grace\n")
+    import_roster(office.intake, source(name="hr", floor=0.1), lacks_her, Order(office.clock.now(), full=True))
     office.drain()
+    with office.database.write() as session:
+        note_hints(session, "hr", [Hint("e-one", office.clock.now(), None, "about ada")], office.clock.now())
     assert receipt.id
     office.move(DAY)
     office.tell("left", "e-one")
@@ -62,12 +75,14 @@ def test_nothing_personal_is_left_in_any_table(office: Office) -> None:
     """After the last stage every name, address, number and key of the person is gone from the whole database."""
     leave_traces(office)
     assert all(value in everything(office) for value in PERSONAL)
+    assert office.total(DeliveryRow) == 1
     assert "ada.lovelace" in office.aliases() or "ada.lovelace" in office.mailboxes()
 
     office.work_on(21 * DAY, every=DAY)
 
     left = everything(office)
     assert [value for value in PERSONAL if value in left] == []
+    assert office.total(DeliveryRow) == 0
     assert "grace" in left
     assert set(office.mailboxes()) == {"grace.hopper"}
     assert office.aliases() == {"engineering": {"grace.hopper"}}

@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Thread
 
 import httpx
 import pytest
 
 from tests.integration.office import DAY, KEY, MONDAY, PASSWORD, POLICY, USER, Office
+from tests.integration.shell import beside
 from worker.execution import run_next, sweep_once
 from worker.execution.look import look_at
 from worker.execution.verbs import dismiss
@@ -444,6 +446,38 @@ def test_ledger_tells_every_step_and_attempt(office: Office) -> None:
     assert (index.operation, index.step_id) == ("list-mailboxes", None)
     assert aliases.operation == "list-aliases"
     assert (create.method, create.status, create.step_id, create.failure) == ("POST", 200, step.id, None)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_every_attempt_is_shown_with_start_duration_status_class_and_excerpt(
+    office: Office, migrated_url: str, tmp_path: Path
+) -> None:
+    """A call that was answered 503, and one whose answer was lost: the same in `jobs show` and in the API's object."""
+    faults = ("503", "drop-after-apply")
+    match = {"method": "POST", "path": "/v1/domains/*/mailboxes"}
+    office.fail(*({"match": match, "times": 1, "fault": fault} for fault in faults))
+    office.join("E1", "Ada Lovelace")
+    office.drain()
+    office.move(MINUTE)
+    office.drain()
+    shell = beside(office, migrated_url, tmp_path)
+    job_id = str(office.job_of(1).id)
+    shown = shell.run("jobs", "show", job_id, "--json").document
+    rows = [line.split() for line in shell.run("jobs", "show", job_id).out.splitlines()]
+
+    made = [each for each in shown["attempts"] if each["method"] == "POST"]
+    assert [(each["status"], each["failure"]) for each in made] == [(503, "transient"), (None, "unknown")]
+    assert {each["step"] for each in made} == {shown["steps"][0]["id"]}
+    assert all(each["startedAt"].endswith("Z") and each["durationS"] >= 0 for each in made)
+    assert made[0]["excerpt"]
+    assert made[1]["excerpt"] is None
+    assert shown["steps"][0]["state"] == "confirmed"
+    assert ["AT", "CALL", "TARGET", "STATUS", "CLASS", "SECONDS", "ANSWER"] in rows
+    assert [row[3:7] for row in rows if "create-mailbox" in row[3:4]] == [
+        ["create-mailbox", "ada.lovelace@example.org", "503", "transient"],
+        ["create-mailbox", "ada.lovelace@example.org", "-", "unknown"],
+    ]
+    assert "home.example" not in str(rows) + str(shown["attempts"])
 
 
 def test_no_secret_reaches_jobs_steps_or_attempts(office: Office, break_wire) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.office import Office
-from tests.integration.test_lanes import _interrupt
+from tests.integration.test_lanes import When, _interrupt
 from worker.execution import sweep_once
 from worker.intake import apply_next
 from worker.planning.urgency import Urgency
@@ -278,7 +278,7 @@ def test_no_worker_overwrites_the_members_that_another_wrote(office: Office, ope
             office.apply_all()
             office.run_all(second)
 
-    _interrupt(office, operation, take_over, is_after=is_after)
+    _interrupt(office, operation, take_over, When.AFTER if is_after else When.BEFORE)
     office.drain()
     office.work_on(timedelta(minutes=10))
 
@@ -298,7 +298,7 @@ def test_members_that_change_while_a_list_is_written_are_written_after_it(office
         office.apply_all()
 
     office.join("E3", "Alan Turing", department="Team")
-    _interrupt(office, "update-alias", leave, is_after=True)
+    _interrupt(office, "update-alias", leave, When.AFTER)
     office.drain()
 
     assert office.aliases() == {"team": {"grace.hopper", "alan.turing"}}

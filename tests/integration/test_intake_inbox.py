@@ -240,7 +240,7 @@ def test_doctor_names_a_record_that_belongs_to_nobody(office: Office, tmp_path: 
     office.drain()
 
     after = shell.run("doctor").out
-    assert "1 belong to nobody yet: it X1" in before
+    assert "1 belongs to nobody yet: it X1" in before
     assert "every record belongs to a person" in after
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import permutations
-from threading import Event
 from typing import Any
 
 import pytest
@@ -145,7 +144,7 @@ def test_who_waits_for_linking_holds_nothing_that_its_holder_needs(office: Offic
     with ThreadPoolExecutor(1) as beside, office.database.write() as session:
         people.lock_linking(session)
         applied = beside.submit(apply_next, office.intake)
-        _wait_for_a_waiter(office)
+        office.wait_for_a_waiter()
         free = [
             session.execute(text(f"select 1 from {table} for update nowait")).all() for table in ("records", "people")
         ]
@@ -156,13 +155,3 @@ def test_who_waits_for_linking_holds_nothing_that_its_holder_needs(office: Offic
     office.drain()
     assert office.events()[-1].state == EventState.APPLIED
     assert office.events()[-1].failures == 0
-
-
-def _wait_for_a_waiter(office: Office) -> None:
-    waiting = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
-    for _ in range(WAIT_S * 20):
-        with office.database.read() as session:
-            if session.scalar(waiting):
-                return
-        Event().wait(0.05)
-    raise AssertionError("nobody waits for the lock of linking")

@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from threading import Barrier, Thread
+from enum import Enum, auto
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, text
 
-from tests.integration.office import MONDAY, ON_POSTGRESQL, Office
+from tests.integration.office import KEY, MONDAY, ON_POSTGRESQL, USER, Office
 from worker.execution import LEASE, run_next, sweep_once
 from worker.intake import apply, apply_next
-from worker.migadu import Call, Hooks, Outcome
+from worker.migadu import Call, Hooks, MigaduClient, Outcome, ThreadClients, elapsed_s
+from worker.planning.urgency import Urgency
 from worker.sandbox import RunningSandbox
 from worker.store import events, gate, jobs, leases, people
 from worker.store.database import Database, Session
@@ -44,24 +46,36 @@ class Killed(BaseException):
     """The process died at this point: nothing of ours runs after it."""
 
 
+class When(Enum):
+    """When in a call something happens."""
+
+    BEFORE = auto()
+    SENDING = auto()
+    """The worker has extended its lease for the call, and nothing is sent yet."""
+    AFTER = auto()
+
+
 @dataclass
 class _Interrupted:
-    """The hooks of a run in which something happens once, just before or just after one call on the wire."""
+    """The hooks of a run in which something happens once, at one call on the wire."""
 
     hooks: Hooks
     operation: str
     then: list[Callable[[], None]]
-    is_after: bool
+    when: When
 
-    def before(self, attempt: Call) -> None:
-        """Let it happen before the call."""
-        if not self.is_after:
+    def before(self, attempt: Call) -> float | None:
+        """Let it happen before the call, or in the last moment before it is sent."""
+        if self.when is When.BEFORE:
             self._interrupt(attempt)
-        self.hooks.before(attempt)
+        counted_from = self.hooks.before(attempt)
+        if self.when is When.SENDING:
+            self._interrupt(attempt)
+        return counted_from
 
     def after(self, attempt: Call, outcome: Outcome) -> None:
         """Let it happen after the call was answered, and before we heard of it."""
-        if self.is_after:
+        if self.when is When.AFTER:
             self._interrupt(attempt)
         self.hooks.after(attempt, outcome)
 
@@ -70,12 +84,12 @@ class _Interrupted:
             self.then.pop()()
 
 
-def _interrupt(office: Office, operation: str, then: Callable[[], None], *, is_after: bool) -> None:
+def _interrupt(office: Office, operation: str, then: Callable[[], None], when: When) -> None:
     """Have something happen in the next run that makes a call, seen from the first worker."""
     once = [then]
     connect = office.execution.connect
     office.execution = replace(
-        office.execution, connect=lambda hooks: connect(_Interrupted(hooks, operation, once, is_after))
+        office.execution, connect=lambda hooks: connect(_Interrupted(hooks, operation, once, when))
     )
 
 
@@ -97,21 +111,21 @@ def _operation_on_wire(operation: str) -> str:
     return "update-mailbox" if operation in ("block-mailbox", "suspend-mailbox") else operation
 
 
-@pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("when", [When.BEFORE, When.AFTER], ids=["before", "after"])
 @pytest.mark.parametrize(("operation", "tell"), STORIES, ids=[operation for operation, _ in STORIES])
 def test_job_of_a_dead_worker_is_finished_by_another_and_nothing_is_done_twice(
-    office: Office, operation: str, tell: Callable[[Office], Any], *, is_after: bool
+    office: Office, operation: str, tell: Callable[[Office], Any], when: When
 ) -> None:
     """Whether the worker dies just before its call or just after the host obeyed, another settles it and goes on."""
     before = len(office.writes())
     tell(office)
     office.apply_all()
     second = office.colleague()
-    _interrupt(office, _operation_on_wire(operation), _die, is_after=is_after)
+    _interrupt(office, _operation_on_wire(operation), _die, when)
     with pytest.raises(Killed):
         office.run_all()
     assert [job.state for job in office.jobs()].count(JobState.RUNNING) == 1
-    assert (operation, "sent") in office.ledger()
+    assert (operation, "sent" if when is When.AFTER else "intended") in office.ledger()
 
     office.execution = second
     office.let_leases_run_out()
@@ -144,7 +158,7 @@ def test_lane_of_a_living_worker_is_left_alone(office: Office) -> None:
     office.join("E2", "Ada Lovelace")
     office.apply_all()
     second = office.colleague()
-    _interrupt(office, "create-mailbox", _die, is_after=False)
+    _interrupt(office, "create-mailbox", _die, When.BEFORE)
     with pytest.raises(Killed):
         office.run_all()
 
@@ -166,12 +180,45 @@ def test_worker_that_wakes_after_a_takeover_sends_nothing(office: Office) -> Non
         office.move(MINUTE)
         office.run_all(second)
 
-    _interrupt(office, "create-mailbox", take_over, is_after=False)
+    _interrupt(office, "create-mailbox", take_over, When.BEFORE)
     office.drain()
 
     assert office.writes()[before:] == [("POST", "mailboxes")]
     assert {state for _, state in office.ledger()} == {"confirmed"}
-    assert office.job_of(2).fence == 3  # the first claim, the second worker's look, and its second look
+    assert office.job_of(2).fence == 2  # the first claim and the second worker's: nothing was sent that needs a look
+    assert office.outstanding() == []
+
+
+def test_worker_suspended_between_its_permit_and_sending_sends_nothing(office: Office) -> None:
+    """A process that is stopped once its lease is extended for a call, and goes on after a takeover, does not make it.
+
+    The deadline of a call counts from before the lease was extended, by a clock that goes on while nobody runs.
+    """
+    slept_s = [0.0]
+    office.tell("renamed", "E1", givenName="Amazing")
+    office.apply_all()
+    second = office.colleague()
+
+    def take_over() -> None:
+        slept_s[0] += LEASE.total_seconds()
+        office.let_leases_run_out()
+        sweep_once(second, 4)
+        office.tell("renamed", "E1", givenName="Analytical")
+        office.apply_all()
+        office.move(MINUTE)
+        office.run_all(second)
+
+    with ThreadClients(elapsed=lambda: elapsed_s() + slept_s[0]) as clients:
+
+        def connect(hooks: Hooks) -> MigaduClient:
+            return MigaduClient(office.url, USER, KEY, http=clients.client(), hooks=hooks)
+
+        office.execution = replace(office.execution, connect=connect, elapsed_s=lambda: elapsed_s() + slept_s[0])
+        _interrupt(office, "update-mailbox", take_over, When.SENDING)
+        office.drain()
+
+    assert [body["name"] for body in office.bodies("PUT", "mailboxes/grace.hopper")] == ["Analytical Hopper"]
+    assert office.mailboxes()["grace.hopper"]["name"] == "Analytical Hopper"
     assert office.outstanding() == []
 
 
@@ -187,11 +234,47 @@ def test_answer_that_comes_after_a_takeover_changes_nothing(office: Office) -> N
         sweep_once(second, 4)
         office.run_all(second)
 
-    _interrupt(office, "create-mailbox", take_over, is_after=True)
+    _interrupt(office, "create-mailbox", take_over, When.AFTER)
     office.drain()
 
     assert office.writes()[before:] == [("POST", "mailboxes")]
     assert office.steps()[-1].reason == "confirmed by reading back"
+    assert office.outstanding() == []
+
+
+def test_a_claim_that_a_power_cut_takes_back_is_nobodys_though_a_thread_beside_gets_the_same_token(
+    office: Office,
+) -> None:
+    """The database forgets who had the lane, and another thread of that process takes it: the former sends nothing."""
+    before = len(office.writes())
+    office.join("E2", "Ada Lovelace")
+    office.apply_all()
+    process = office.execution
+    is_sent, is_over = Event(), Event()
+
+    def wait() -> None:
+        is_sent.set()
+        assert is_over.wait(timeout=30)
+
+    def take_back() -> None:
+        with office.database.write() as session:
+            session.execute(text("update jobs set state = 'queued', fence = 0, worker = null where state = 'running'"))
+            session.execute(text("delete from steps where state = 'intended'"))
+        beside.start()
+        assert is_sent.wait(timeout=30)
+
+    _interrupt(office, "create-mailbox", wait, When.AFTER)
+    beside = Thread(target=run_next, args=(office.execution,))
+    office.execution = process
+    _interrupt(office, "create-mailbox", take_back, When.BEFORE)
+    run_next(office.execution)
+    is_over.set()
+    beside.join()
+    office.execution = process
+    office.drain()
+
+    assert office.writes()[before:] == [("POST", "mailboxes")]
+    assert {state for _, state in office.ledger()} == {"confirmed"}
     assert office.outstanding() == []
 
 
@@ -214,7 +297,7 @@ def test_old_token_opens_nothing(office: Office) -> None:
     before = office.job_of(2)
 
     with pytest.raises(LeaseLost), office.database.write() as session:
-        leases.hold_lease(session, old, LEASE)
+        leases.hold_lease(session, old, LEASE, office.clock.now())
     with pytest.raises(LeaseLost), office.database.write() as session:
         leases.locked(session, old)
 
@@ -258,7 +341,7 @@ def test_event_that_comes_while_the_job_runs_is_not_lost(office: Office) -> None
         office.tell("resumed", "E1")
         office.apply_all()
 
-    _interrupt(office, "update-mailbox", resume, is_after=True)
+    _interrupt(office, "update-mailbox", resume, When.AFTER)
     office.drain()
 
     assert office.doors("grace.hopper")["send"]
@@ -275,7 +358,7 @@ def test_job_that_ends_well_does_not_open_a_gate_that_was_closed_meanwhile(offic
         with office.database.write() as session:
             gate.close(session, Refusal(Closing.THROTTLED, "closed"), office.clock.now(), probe_sent_at=None)
 
-    _interrupt(office, "create-mailbox", close, is_after=True)
+    _interrupt(office, "create-mailbox", close, When.AFTER)
     office.drain()
     assert set(office.mailboxes()) == {"grace.hopper", "ada.lovelace"}
 
@@ -310,12 +393,17 @@ def test_sweep_tells_what_is_there(office: Office) -> None:
     assert (found.given_back, found.to_apply, found.due) == (0, 0, 1)
 
 
+_EXPLAINED = ("SELECT", "WITH", "DELETE")
 QUEUES: dict[str, tuple[str, Callable[[Session], object]]] = {
     "claim": (
         "ix_jobs_due",
         lambda session: leases.claim(session, worker="w", lease=LEASE, now=MONDAY + FOREVER, least_urgent=3),
     ),
     "due_count": ("ix_jobs_due", lambda session: jobs.due_count(session, MONDAY + FOREVER, 8)),
+    "joiners_due": (
+        "ix_jobs_due",
+        lambda session: jobs.due_count(session, MONDAY + FOREVER, 2, urgency=Urgency.JOINER),
+    ),
     "give_back": ("ix_jobs_leases", lambda session: leases.give_back_expired(session, MONDAY)),
     "outstanding": (
         "uq_jobs_outstanding",
@@ -328,23 +416,34 @@ QUEUES: dict[str, tuple[str, Callable[[Session], object]]] = {
 }
 
 
+def plans_of(database: Database, query: Callable[[Session], object]) -> list[str]:
+    """Return PostgreSQL's plan of each statement that a query makes."""
+    plans: list[str] = []
+
+    def explain(conn: Connection, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+        is_many = more[-1]
+        asks = statement.startswith(_EXPLAINED) and not statement.startswith("SELECT clock_timestamp")
+        if asks and not is_many:
+            shown = cursor.connection.execute("EXPLAIN " + statement, parameters).fetchall()
+            plans.append("\n".join(line for (line,) in shown))
+
+    event.listen(database.engine, "before_cursor_execute", explain)
+    try:
+        with database.write() as session:
+            query(session)
+    finally:
+        event.remove(database.engine, "before_cursor_execute", explain)
+    return plans
+
+
 @pytest.mark.parametrize("name", QUEUES)
 @pytest.mark.parametrize("engine", [pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_queues_are_read_by_their_partial_indexes(database: Database, name: str) -> None:
     """Among thousands of finished rows the planner finds the few that wait by the index that holds only those."""
     _fill(database)
     index, query = QUEUES[name]
-    plans: list[str] = []
 
-    def explain(conn: Connection, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
-        is_many = more[-1]
-        if statement.startswith(("SELECT", "WITH")) and "clock_timestamp" not in statement and not is_many:
-            shown = cursor.connection.execute("EXPLAIN " + statement, parameters).fetchall()
-            plans.append("\n".join(line for (line,) in shown))
-
-    event.listen(database.engine, "before_cursor_execute", explain)
-    with database.write() as session:
-        query(session)
+    plans = plans_of(database, query)
 
     assert index in plans[0]
     assert not any("Seq Scan" in plan for plan in plans)

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import Office
 from tests.integration.shell import Shell
 from worker.cli.commands.jobs import subjects_of
-from worker.store import addresses, events, figures, jobs, lines, people
+from worker.store import addresses, events, figures, inbox, jobs, lines, people
 from worker.store.database import Database, Session
 from worker.store.jobs import JobFilter
 from worker.store.settled import is_settled
 from worker.store.states import EventState, JobState
 from worker.store.tables import AddressRow, EventRow, JobRow, PersonRow
-from worker.web.objects import person_objects
+from worker.web.person_objects import person_objects
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HISTORY = 5000
@@ -33,6 +33,10 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
         {"ix_jobs_state", "ix_people_phase", "ix_events_accepted", "ix_events_parked", "ix_records_"},
     ),
     "parked": (lambda session: figures.oldest_parked(session, 5), {"ix_events_parked"}),
+    "events by state": (
+        lambda session: inbox.page(session, [*EventState], after=7, limit=101),
+        {"ix_events_accepted", "ix_events_parked", "ix_events_rejected", "ix_events_dismissed"},
+    ),
     "primaries": (lambda session: addresses.primaries(session, range(1, 101)), {"ix_addresses_person_id"}),
     "subject": (lambda session: people.find(session, "E77"), {"ix_records_subject", "ix_addresses_address"}),
     "name": (lambda session: people.find(session, "someone 77"), {"ix_people_name", "ix_people_employee_number"}),
@@ -54,12 +58,12 @@ def test_what_is_asked_often_is_answered_from_indexes(database: Database, name: 
     """Among thousands of rows of the past each lookup goes by the indexes that were made for it, and scans no table."""
     _fill(database)
     lookup, indexes = LOOKUPS[name]
-    with _explained(database) as plans, database.read() as session:
+    with explained(database) as plans, database.read() as session:
         lookup(session)
 
     told = "\n".join(plans)
     assert not [index for index in indexes if index not in told], told
-    assert not [line for line in told.splitlines() if _is_table_scan(line)], told
+    assert not [line for line in told.splitlines() if is_table_scan(line)], told
     if name in ALONE:
         assert not [line for line in told.splitlines() if _reads_rows(line)], told
 
@@ -120,7 +124,7 @@ def test_addresses_of_a_page_of_people_take_one_query(database: Database) -> Non
         session.add_all(_address(row.id, "now") for row in rows[:10])
     with database.read() as session:
         page = people.page(session, after=0, limit=30)
-        with _explained(database) as plans:
+        with explained(database) as plans:
             shown = person_objects(session, page)
 
     assert [each["address"] for each in shown] == [f"now{row.id}@example.org" for row in rows[:10]] + [None] * 20
@@ -136,7 +140,7 @@ def test_subjects_of_a_page_of_jobs_take_one_query(database: Database) -> None:
         session.add_all([*rows, _job(6, JobState.DONE)])
     with database.read() as session:
         page = jobs.page(session, JobFilter(), after=0, limit=10)
-        with _explained(database) as plans:
+        with explained(database) as plans:
             told = subjects_of(session, page)
 
     assert told == ["Ada", "Grace", "person 3"] * 2 + ["6"]
@@ -177,7 +181,7 @@ def test_doctor_names_parked_events(office: Office, tmp_path: Path) -> None:
     after = shell.run("doctor").out
     assert "none is parked" in before
     assert f"7 could not be applied and are parked, the first of them: {', '.join(map(str, ids[:5]))}\n" in after
-    assert "events: the log has the reason; they are tried again when a worker starts" in after
+    assert "events: `mailroster events list --state parked` says why; mend that, then `events retry ID`" in after
 
 
 def _event(number: int, state: EventState = EventState.ACCEPTED, *, person_id: int | None = None) -> EventRow:
@@ -270,7 +274,7 @@ def _fill(database: Database) -> None:
 
 
 @contextmanager
-def _explained(database: Database) -> Iterator[list[str]]:
+def explained(database: Database) -> Iterator[list[str]]:
     """Collect the plan of each query that is made meanwhile."""
     plans: list[str] = []
     explain, column = ("EXPLAIN QUERY PLAN ", 3) if database.is_sqlite else ("EXPLAIN ", 0)
@@ -287,7 +291,8 @@ def _explained(database: Database) -> Iterator[list[str]]:
         event.remove(database.engine, "before_cursor_execute", collect)
 
 
-def _is_table_scan(line: str) -> bool:
+def is_table_scan(line: str) -> bool:
+    """Tell whether a line of a plan says that all of a table is read."""
     is_of_no_table = "anon_" in line or line.strip() in ("SCAN CONSTANT ROW", "SCAN below")
     return "Seq Scan" in line or (line.startswith("SCAN ") and "USING" not in line and not is_of_no_table)
 

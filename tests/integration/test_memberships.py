@@ -16,7 +16,7 @@ from tests.servers import fresh_database
 from worker.mail import SharedKey, rewrite_key
 from worker.policy import load_policy
 from worker.sandbox import RunningSandbox
-from worker.store import addresses
+from worker.store import shared_addresses
 from worker.store.database import Database
 from worker.store.jobs import subject_of
 
@@ -129,7 +129,7 @@ def offices(
     engine: str, sandbox: RunningSandbox, request: pytest.FixtureRequest
 ) -> Callable[[], AbstractContextManager[Office]]:
     """Make an office on a database of its own, for each example a new one."""
-    template = request.getfixturevalue(f"_{engine}_template")
+    template = request.getfixturevalue(f"{engine}_template")
 
     @contextmanager
     def url() -> Iterator[str]:
@@ -151,7 +151,7 @@ def offices(
 everybody = st.fixed_dictionaries(dict.fromkeys(NAMES, facts))
 
 
-@_examples(12)
+@_examples(6)
 @given(policies(), everybody, moves)
 def test_a_move_refreshes_exactly_the_lists_whose_members_differ(offices, policy, people, steps) -> None:
     """The set of jobs that a move makes equals the set of lists whose members change by it; the host follows."""
@@ -169,7 +169,7 @@ def test_a_move_refreshes_exactly_the_lists_whose_members_differ(offices, policy
             assert town.held() == town.expected(policy)
 
 
-@_examples(12)
+@_examples(6)
 @given(policies(), policies(), everybody)
 def test_another_policy_writes_each_list_that_it_changes_once(offices, policy, another, people) -> None:
     """Whoever belongs where by the new rules is there, what it does not name is gone, and no list is written twice."""
@@ -186,7 +186,7 @@ def test_another_policy_writes_each_list_that_it_changes_once(offices, policy, a
         assert office.outstanding() == []
 
 
-@_examples(8)
+@_examples(4)
 @given(policies(), everybody, st.permutations(NAMES))
 def test_the_order_of_departures_makes_no_difference(offices, policy, people, order) -> None:
     """One after the other everybody leaves; what has no member is handed to its fallback or gone, and ours to make."""
@@ -198,5 +198,5 @@ def test_the_order_of_departures_makes_no_difference(offices, policy, people, or
             del town.people[name]
             assert town.held() == town.expected(policy)
         with office.database.read() as session:
-            kept = {row.address for row in addresses.shared_rows(session)}
+            kept = {row.address for row in shared_addresses.every(session)}
         assert kept <= load_policy(policy).lists.keys()

@@ -36,13 +36,13 @@ from worker.migadu import (
     Unknown,
     alias_at,
     aliases_of,
-    connection,
     create,
     delete,
     exchange,
     mailbox_at,
     update,
 )
+from worker.wire import open_client
 
 ADA = address("ada@example.org")
 ALIAS = b'{"address":"ada@example.org","destinations":["al@example.org"]}'
@@ -499,7 +499,7 @@ def test_calls_go_over_tls_within_the_deadline(tmp_path):
     server, trusting = certificate(tmp_path)
     with (
         RawHost(http(200, ALIAS), tls=server) as host,
-        connection.open_client(trusting) as trusted,
+        open_client(trusting) as trusted,
         ThreadClients() as clients,
     ):
         found = MigaduClient(host.url, "admin@example.org", KEY, http=trusted).show(alias_at(ADA))

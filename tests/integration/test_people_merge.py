@@ -304,6 +304,25 @@ def test_doctor_names_people_of_one_number(office: Office) -> None:
         assert concern.look(session) is None
 
 
+def test_a_list_of_people_has_the_kept_one_alone(office: Office, migrated_url: str, tmp_path: Path) -> None:
+    """Who was merged is no row of their own on any page, and is one again when that is taken back."""
+    one, other, _, of_it = _two(office, {}, {"hireDate": "2026-06-01"})
+    third = _two(office, {}, {})[0]
+    shell = beside(office, migrated_url, tmp_path)
+    _merge(office, one, other)
+
+    first = shell.run("people", "list", "--limit", "1", "--json").document
+    rest = shell.run("people", "list", "--limit", "2", "--after", str(first["next"]), "--json").document
+    lines = shell.run("people", "list").out.splitlines()
+    _split(office, ("it", of_it), person=one)
+    again = shell.run("people", "list", "--json").document["people"]
+
+    assert ([each["id"] for each in first["people"]], first["next"]) == ([str(one)], str(one))
+    assert ([each["id"] for each in rest["people"]], rest["next"]) == ([str(third), str(third + 1)], None)
+    assert [line.split()[0] for line in lines] == ["ID", str(one), str(third), str(third + 1)]
+    assert [each["id"] for each in again] == [str(one), str(other), str(third), str(third + 1)]
+
+
 def test_commands(office: Office, migrated_url: str, tmp_path: Path) -> None:
     """Both commands tell what they do, a dry run changes nothing, and the other's id means the kept person."""
     one, other, _, of_it = _two(office, {}, {"hireDate": "2026-06-01"})

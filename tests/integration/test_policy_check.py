@@ -30,8 +30,8 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def _database(tmp_path: Path, _sqlite_template: Path) -> None:
-    shutil.copy(_sqlite_template, tmp_path / "mailroster.db")
+def _database(tmp_path: Path, sqlite_template: Path) -> None:
+    shutil.copy(sqlite_template, tmp_path / "mailroster.db")
 
 
 def test_without_a_database_the_file_alone_is_checked(shell: Shell) -> None:
@@ -58,7 +58,7 @@ def test_with_people_their_facts_are_looked_at(shell: Shell) -> None:
 
     assert ran.code == 0, ran.err
     assert (
-        "policy.toml: line 7: groups[0].members: matches nobody of 1 people; department 'Enginering' is nobody's: did "
+        "policy.toml: line 7: groups[0].members: matches nobody of 1 person; department 'Enginering' is nobody's: did "
         "you mean 'Engineering'?" in ran.out
     )
     assert "policy.toml: line 8: groups[0].fallback: nobody has the address nobody@example.org; make a" in ran.out

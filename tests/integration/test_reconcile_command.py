@@ -73,7 +73,7 @@ def test_it_shows_what_differs_and_repairs_what_the_policy_allows(office: Office
     assert lines[1][:6] == ["foreign-hand", "mailbox", "ada.lovelace@example.org", "may_access_pop3", "false", "true"]
     assert "name             Ada Lovelace  Countess  left alone, as the policy says" in looked.out
     assert "unmanaged     alias info@example.org" in looked.out
-    assert "2 people and 1 shared addresses compared, 2 foreign-hand, 1 unmanaged." in looked.out
+    assert "2 people and 1 shared address compared, 2 foreign-hand, 1 unmanaged." in looked.out
     shown = repaired.document
     assert (repaired.code, shown["queued"], shown["next"]) == (3, 1, None)  # the name is still somebody's to decide
     by_field = {one["field"]: one for one in shown["drift"]}

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.integration.office import MONDAY, Office
-from tests.integration.test_lanes import Killed, _die, _interrupt
+from tests.integration.test_lanes import Killed, When, _die, _interrupt
 from worker.execution import sweep_once
 from worker.execution.preview import OfEverybody, OfPerson, preview
 from worker.store import people
 from worker.store.states import JobState
 from worker.store.tables import AddressRow
-from worker.web.objects import person_detail
+from worker.web.person_objects import person_detail
 
 HOUSE = """
 [organisation]
@@ -195,7 +195,7 @@ def test_another_worker_finishes_what_a_dead_one_began(office: Office, operation
     else:
         office.join("E2", "Grace Hopper", department="Support")
     second = office.colleague()
-    _interrupt(office, operation, _die, is_after=is_after)
+    _interrupt(office, operation, _die, When.AFTER if is_after else When.BEFORE)
     with pytest.raises(Killed):
         office.drain()
 

@@ -1,8 +1,12 @@
 """An organisation with several mail domains: who is given an address where, and what the host cannot move."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.integration.office import DAY, Office
+from tests.integration.shell import beside
 from worker.execution import run_next
 from worker.execution.preview import OfEverybody, preview
 from worker.store.states import JobState
@@ -104,6 +108,53 @@ def test_who_changes_domain_keeps_the_mailbox_and_the_job_says_why(branches: Off
     branches.tell("updated", "E1", country="GB")
     branches.drain()
     assert (branches.outstanding(), len(branches.writes())) == ([], calls)
+
+
+def test_who_cannot_be_moved_needs_a_person_whichever_command_is_asked(
+    branches: Office, migrated_url: str, tmp_path: Path
+) -> None:
+    """A plan without calls, for everybody, one or an event, and the person shown all end with the code for that."""
+    joins(branches, "E1", "Ada Lovelace")
+    shell = beside(branches, migrated_url, tmp_path)
+    shell.write("policy.toml", POLICY)
+    shell.write("hr.toml", '[sources.hr]\nkind = "standard-webhooks"\nsecret_env = "SECRET"\n')
+    before = shell.run("plan", "--all")
+    moves = json.dumps(branches.event("updated", "E1", country="FR"))
+    told = shell.run(
+        "plan", "--event", "-", "--source", "hr", stdin=moves, MAILROSTER_SOURCES="hr.toml", SECRET=f"whsec_{'A' * 32}"
+    )
+    branches.tell("updated", "E1", country="FR")
+    branches.drain()
+
+    asked = [
+        shell.run(*command) for command in (("plan", "--all"), ("plan", "--person", "E1"), ("people", "show", "E1"))
+    ]
+    (ada,) = shell.run("plan", "--person", "E1", "--json").document["subjects"]
+
+    assert (before.code, told.code) == (0, 3), told.err
+    assert [each.code for each in asked] == [3, 3, 3]
+    assert all(CANNOT_MOVE.format("ada.lovelace@example.org", "example.fr") in each.out for each in (told, *asked))
+    assert (ada["needsPerson"], ada["steps"]) == (True, [])
+
+
+def test_a_list_that_leaves_a_person_out_is_not_shown_as_theirs(
+    branches: Office, migrated_url: str, tmp_path: Path
+) -> None:
+    """The host gives the list of one domain to mailboxes of that domain alone, which is said instead."""
+    joins(branches, "E1", "Ada Lovelace")
+    joins(branches, "E2", "Sophie Germain", country="FR")
+    shell = beside(branches, migrated_url, tmp_path)
+    left_out = "eft out of everyone@example.org: the mail host hands mail of example.org only to mailboxes of example"
+
+    ada, sophie = (shell.run("people", "show", each).out for each in ("E1", "E2"))
+    why_ada, why_sophie = (shell.run("why", each).out for each in ("E1", "E2"))
+    shown = shell.run("people", "show", "E2", "--json").document
+
+    assert "groups: everyone@example.org\n" in ada
+    assert "Groups: everyone@example.org\n" in why_ada
+    assert ("groups: none\n" in sophie, left_out in sophie, left_out in ada) == (True, True, False)
+    assert ("Groups: none\n" in why_sophie, left_out in why_sophie, left_out in why_ada) == (True, True, False)
+    assert (shown["groups"], [each["list"] for each in shown["leftOutOf"]]) == ([], ["everyone@example.org"])
 
 
 def test_stating_the_address_as_work_address_ends_the_hold(branches: Office) -> None:

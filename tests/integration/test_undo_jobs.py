@@ -321,6 +321,28 @@ def test_later_word_of_the_source_counts(office: Office) -> None:
     assert office.mailboxes()["ada.lovelace"]["name"] == "Ada King"
 
 
+def test_undo_of_a_fact_that_nobody_had_stated_hides_no_other_source(office: Office) -> None:
+    """What HR had never said before is as if it had not: the help desk's word of it counts, also what it says later."""
+    office.employ("Ada Lovelace", employeeNumber="N1")
+    office.tell("updated", "it-1", source="it", employeeNumber="N1", department="Engineering")
+    office.drain()
+    assert office.aliases() == {"engineering": {"ada.lovelace"}}
+    office.move(DAY)
+    office.tell("updated", "E1", department="Support", nickName="Countess")
+    office.drain()
+    assert office.aliases() == {"support": {"ada.lovelace"}}
+
+    _undo(office)
+    assert office.aliases() == {"engineering": {"ada.lovelace"}}
+    office.move(DAY)
+    office.tell("updated", "it-1", source="it", department="Support", nickName="Gusti")
+    office.drain()
+
+    assert office.aliases() == {"support": {"ada.lovelace"}}
+    assert office.mailboxes()["ada.lovelace"]["name"] == "Gusti Lovelace"
+    assert office.outstanding() == []
+
+
 def test_command_undoes_and_says_what_it_said(office: Office, migrated_url: str, tmp_path: Path) -> None:
     """The command tells each statement, what the way back from a block needs, and writes the audit."""
     office.employ("Ada Lovelace")

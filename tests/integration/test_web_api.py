@@ -11,12 +11,12 @@ import pytest
 from tests.integration.test_web_server import Office, joined, on_sqlite, problem, served
 from worker.intake import apply_next
 from worker.planning.step import Brake
-from worker.store import domains, holds, jobs
+from worker.store import domains, events, holds, jobs, merges, people
 from worker.store.audit import latest_acts
 from worker.store.holds import Trip, find_hold
 from worker.store.jobs import Subject, SubjectKind
 from worker.store.schema import head
-from worker.store.states import JobState
+from worker.store.states import EventState, JobState
 from worker.store.tokens import Role, revoke_token
 
 SOURCE_OF = {Role.SOURCE: "payroll", Role.SCIM: "idp"}
@@ -55,6 +55,14 @@ def job_in(office: Office, state: JobState, key: str = "team@example.org", hold_
     return job_id
 
 
+def park(office: Office, event_id: int) -> None:
+    """Have an event be one that could not be applied."""
+    with office.deployment.database.write() as session:
+        row = events.get(session, event_id)
+        assert row is not None
+        row.state, row.failures = EventState.PARKED, 5
+
+
 def open_hold(office: Office) -> int:
     """Return the id of an open hold that stops two jobs."""
     trip = Trip(brake=Brake.DELETE, source="hr", counted=3, allowed=3, population=20)
@@ -77,12 +85,15 @@ def post(office: Office, path: str, role: Role, **given: Any) -> httpx.Response:
     return office.http.post(f"/api/v1{path}", headers=office.token(role, SOURCE_OF.get(role)), **given)
 
 
-READS = ("/jobs", "/jobs/1", "/people", "/people/1", "/events/1", "/holds", "/drift", "/status")
+READS = ("/jobs", "/jobs/1", "/people", "/people/1", "/events", "/events/1", "/holds", "/drift", "/status")
 READERS = {Role.VIEWER, Role.OPERATOR, Role.APPROVER}
 ACTS = {
     "/jobs/1/retry": {Role.OPERATOR, Role.APPROVER},
     "/jobs/1/dismiss": {Role.OPERATOR, Role.APPROVER},
     "/jobs/1/undo": {Role.OPERATOR, Role.APPROVER},
+    "/events/1/retry": {Role.OPERATOR, Role.APPROVER},
+    "/events/1/dismiss": {Role.OPERATOR, Role.APPROVER},
+    "/events/1/undo": {Role.OPERATOR, Role.APPROVER},
     "/holds/1/approve": {Role.APPROVER},
     "/holds/1/reject": {Role.APPROVER},
     "/events": {Role.SOURCE},
@@ -160,6 +171,21 @@ def test_a_person_is_shown_with_facts_addresses_and_story(office: Office, ada: s
     assert get(office, "/people")["people"] == [
         {key: shown[key] for key in ("id", "name", "phase", "address", "nextChangeAt", "nextStep", "erasedAt")}
     ]
+
+
+def test_who_was_merged_is_no_person_of_the_list(office: Office, ada: str) -> None:
+    """Pages hold as many people as were asked for, and whoever is one with somebody else is found by id alone."""
+    with office.deployment.database.write() as session:
+        now = office.deployment.clock.now()
+        other, last = people.create(session, now).id, people.create(session, now).id
+        merges.note(session, merges.MERGE, (int(ada), other), [], now)
+
+    first = get(office, "/people", limit=1)
+    second = get(office, "/people", limit=1, after=first["next"])
+
+    assert ([each["id"] for each in first["people"]], first["next"]) == ([ada], ada)
+    assert ([each["id"] for each in second["people"]], second["next"]) == ([str(last)], None)
+    assert get(office, f"/people/{other}")["mergedInto"] == ada
 
 
 def test_personal_data_is_shown_to_operators_only(office: Office, ada: str) -> None:
@@ -291,6 +317,37 @@ def test_a_job_that_runs_or_is_over_is_not_dismissed(office: Office, state: JobS
     assert f"is {state}" in told["detail"]
 
 
+def test_an_operator_decides_about_a_parked_event(office: Office, ada: str) -> None:
+    """It is found by its state without its document; dismissed, then tried again, and the audit names the token."""
+    park(office, 1)
+    (listed,) = get(office, "/events", state="parked")["events"]
+    assert get(office, "/status")["eventsParked"] == 1
+
+    given = post(office, "/events/1/dismiss", Role.OPERATOR, json={"reason": "told twice"}).json()
+    back = post(office, "/events/1/retry", Role.OPERATOR).json()
+
+    assert (listed["id"], listed["failures"], listed["person"]) == ("1", 5, ada)
+    assert "ada@home.example" not in str(get(office, "/events"))
+    assert get(office, "/status")["eventsParked"] == 0
+    assert (given["state"], given["reason"]) == ("dismissed", "told twice")
+    assert (back["state"], back["failures"]) == ("accepted", 0)
+    assert back["document"]["subject"] == listed["subject"]
+    assert office.bell.applies == 1
+    with office.deployment.database.read() as session:
+        acts = [(act.actor.partition(":")[0], act.act, act.target) for act in latest_acts(session)]
+    assert acts == [("token", "event.retry", "event 1"), ("token", "event.dismiss", "event 1")]
+
+
+def test_an_event_is_undone_through_the_api(office: Office, ada: str) -> None:
+    """The statement is the operator's; what was never applied is refused with 409."""
+    post(office, "/events/1/undo", Role.OPERATOR)
+
+    assert get(office, "/events/2")["type"] == "person.joining_cancelled"
+    assert "nothing came of it yet" in problem(post(office, "/events/2/undo", Role.OPERATOR), 409)["detail"]
+    assert "is applied" in problem(post(office, "/events/1/dismiss", Role.OPERATOR), 409)["detail"]
+    assert problem(post(office, "/events/9/retry", Role.OPERATOR), 404)["detail"] == "there is no event 9"
+
+
 def test_an_operator_undoes_a_job_once(office: Office, ada: str) -> None:
     """The joining is called off by a statement, which the job names; a second time there is nothing to undo."""
     (job,) = get(office, "/jobs", person=ada)["jobs"]
@@ -370,6 +427,7 @@ def test_the_status_tells_how_the_deployment_fares(office: Office, ada: str) -> 
     assert sum(shown["people"].values()) == 1
     assert shown["openHolds"] == [str(hold_id)]
     assert shown["behindS"] >= 0
+    assert shown["stalledSince"] is None
     assert (shown["schema"], len(shown["policy"])) == (head(), 64)
 
 

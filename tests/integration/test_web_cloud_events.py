@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.integration.test_web_server import Office, joined, on_sqlite, problem, served
 from worker.store import events
@@ -139,6 +141,51 @@ def test_nobody_speaks_as_the_operator(office: Office) -> None:
     """A sender's token that names the operator's own source would outrank every source, and is refused."""
     assert problem(send(office, joined(), {"content-type": STRUCTURED}, source="operator"), 403)
     assert office.count("events") == 0
+
+
+def test_no_request_is_a_defect_of_ours(office: Office) -> None:
+    """Whatever the bytes and headers, in any mode: an answer with a sentence, never a 500."""
+    token = office.token(Role.SOURCE, "payroll")
+    values = st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=30) | st.sampled_from(["%00", "%FF"])
+    bodies = st.binary(max_size=60) | st.dictionaries(st.sampled_from([*joined()]), st.text() | st.integers())
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(bodies, st.sampled_from([STRUCTURED, BATCH, None]), st.dictionaries(st.sampled_from([*BINARY]), values))
+    def ask(told: bytes | dict[str, Any], mode: str | None, changed: dict[str, str]) -> None:
+        body = told if isinstance(told, bytes) else json.dumps(joined() | told).encode()
+        headers = {"content-type": mode} if mode else BINARY | changed
+        sent = {name: value.encode("latin-1") for name, value in (token | headers).items()}
+        answer = office.http.post("/api/v1/events", content=body, headers=sent)
+
+        assert answer.status_code in {202, 400, 415}, answer.text
+
+    ask()
+
+
+@on_sqlite
+def test_a_token_speaks_for_one_source(office: Office) -> None:
+    """Whatever the event says of its source, it is kept under the token's; the hook of another asks for a signature."""
+    office.deliver(joined())
+    other = send(office, joined(department="Sales"), {"content-type": STRUCTURED})
+
+    assert kept(office, other).source == "payroll"
+    assert other.json()["events"][0]["duplicate"] is False
+    assert problem(office.http.post("/hooks/hr", json=joined(2), headers=office.token(Role.SOURCE, "payroll")), 401)
+    assert problem(office.http.get("/api/v1/people", headers=office.token(Role.SOURCE, "payroll")), 403)
+
+
+@on_sqlite
+def test_a_sender_that_asks_first_is_given_consent(office: Office) -> None:
+    """The handshake of CloudEvents webhooks needs no token and grants nothing; without an origin OPTIONS is 405."""
+    path = "/api/v1/events"
+    asked = office.http.options(path, headers={"WebHook-Request-Origin": "eventgrid.azure.net"})
+
+    assert (asked.status_code, asked.headers["allow"], asked.content) == (200, "POST, OPTIONS", b"")
+    assert asked.headers["webhook-allowed-origin"] == "eventgrid.azure.net"
+    assert asked.headers["webhook-allowed-rate"] == "*"
+    assert problem(office.http.options(path), 405)
+    for wrong in ({"WebHook-Request-Origin": "a b"}, {"WebHook-Request-Origin": "a", "WebHook-Request-Rate": "0"}):
+        assert problem(office.http.options(path, headers=wrong), 400)
 
 
 @on_sqlite

@@ -20,7 +20,8 @@ from tests.integration.test_web_server import (
     problem,
     served,
 )
-from worker.sources.standard_webhooks import sign
+from worker.sources.presets import STANDARD_WEBHOOKS
+from worker.sources.signature import sign
 from worker.store import events
 from worker.store.states import EventState
 
@@ -101,7 +102,9 @@ def test_a_forged_delivery_is_refused(office: Office) -> None:
 def test_a_body_that_was_changed_on_the_way_is_refused(office: Office) -> None:
     """A body that is cut off no longer fits its signature."""
     whole = json.dumps(joined()).encode()
-    headers = sign("msg-cut", whole, SECRET, office.deployment.clock.now()) | {"content-type": "application/json"}
+    headers = sign(STANDARD_WEBHOOKS, whole, SECRET, office.deployment.clock.now()) | {
+        "content-type": "application/json"
+    }
     told = problem(office.http.post("/hooks/hr", content=whole[:-20], headers=headers), 401)
 
     assert told["detail"] == "no signature matches"
@@ -115,7 +118,7 @@ def test_a_body_that_was_changed_on_the_way_is_refused(office: Office) -> None:
 def test_a_delivery_of_another_time_is_refused(office: Office, shift: timedelta, sentence: str) -> None:
     """A recorded delivery cannot be played again later, nor one be made in advance."""
     body = json.dumps(joined()).encode()
-    headers = sign("msg-then", body, SECRET, office.deployment.clock.now() + shift)
+    headers = sign(STANDARD_WEBHOOKS, body, SECRET, office.deployment.clock.now() + shift)
     told = problem(
         office.http.post("/hooks/hr", content=body, headers=headers | {"content-type": "application/json"}), 401
     )
@@ -128,7 +131,7 @@ def test_a_delivery_without_signature_is_refused(office: Office) -> None:
     """The sentence names the header that is missing."""
     told = problem(office.http.post("/hooks/hr", json=joined()), 401)
 
-    assert told["detail"] == "the header webhook-id is missing"
+    assert told["detail"] == "the header webhook-signature is missing"
 
 
 BAD_EVENTS = {
@@ -160,6 +163,7 @@ def test_one_invalid_event_keeps_the_whole_delivery_out(office: Office) -> None:
     told = problem(office.deliver([joined(1), joined(2) | {"time": "yesterday"}, {}]), 400)
 
     assert told["detail"].startswith("event 2: ")
+    assert told["detail"].endswith("None of the others was accepted: send all of them again.")
     assert len(told["problems"]) == 2
     assert office.count("events") == 2
     assert office.deliver(joined(1)).json()["events"][0]["duplicate"] is False
@@ -232,7 +236,7 @@ def test_a_body_of_exactly_one_mebibyte_is_read(office: Office) -> None:
 def test_an_unknown_source_is_not_found(office: Office) -> None:
     """404 comes as a problem."""
     assert problem(office.http.post("/hooks/payroll", json=joined()), 404)["detail"] == (
-        "no source of this name is configured"
+        "no source of this name has a hook"
     )
 
 

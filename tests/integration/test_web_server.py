@@ -20,7 +20,8 @@ from sqlalchemy import text
 
 from worker.deployment import Deployment
 from worker.settings import Settings
-from worker.sources.standard_webhooks import sign
+from worker.sources.presets import STANDARD_WEBHOOKS
+from worker.sources.signature import sign
 from worker.store.tokens import Role, create_token
 from worker.web import problems
 from worker.web import server as web_server
@@ -60,6 +61,7 @@ class CountingBell:
 
     applies: int = 0
     runs: int = 0
+    hydrations: int = 0
 
     def ring_apply(self) -> None:
         """Count."""
@@ -68,6 +70,10 @@ class CountingBell:
     def ring_run(self) -> None:
         """Count."""
         self.runs += 1
+
+    def ring_hydrate(self) -> None:
+        """Count."""
+        self.hydrations += 1
 
 
 @dataclass
@@ -83,7 +89,7 @@ class Office:
     def deliver(self, told: object, *, secret: SecretStr = SECRET, **changed: Any) -> httpx.Response:
         """Send a signed delivery to `hr`; `changed` overrides what httpx is given."""
         body = told if isinstance(told, bytes) else json.dumps(told).encode()
-        headers = sign(f"msg-{next(self._numbers)}", body, secret, self.deployment.clock.now())
+        headers = sign(STANDARD_WEBHOOKS, body, secret, self.deployment.clock.now(), f"msg-{next(self._numbers)}")
         given = {"content": body} | changed
         given["headers"] = {"content-type": "application/json"} | headers | changed.get("headers", {})
         return self.http.post("/hooks/hr", **given)
@@ -106,11 +112,13 @@ class Office:
 
 
 @contextmanager
-def served(database_url: str, directory: Path, broker_answers: Callable[[], bool] | None = None) -> Iterator[Office]:
-    """Serve a deployment with the source `hr` on a database."""
+def served(
+    database_url: str, directory: Path, broker_answers: Callable[[], bool] | None = None, sources: str = SOURCES
+) -> Iterator[Office]:
+    """Serve a deployment with the source `hr`, or with others, on a database."""
     (directory / "new.secret").write_text(SECRET.get_secret_value())
     (directory / "old.secret").write_text(OLD_SECRET.get_secret_value())
-    (directory / "sources.toml").write_text(SOURCES)
+    (directory / "sources.toml").write_text(sources)
     (directory / "policy.toml").write_text(POLICY)
     bell = CountingBell()
     settings = Settings(

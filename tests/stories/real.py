@@ -20,7 +20,8 @@ from tests.end_to_end.installation import Installation, installed, plain_client,
 from tests.stories.mail import lines_of
 from tests.stories.pure import are_those
 from tests.stories.story import ByHand, Moment, Story
-from worker.sources.standard_webhooks import sign
+from worker.sources.presets import STANDARD_WEBHOOKS
+from worker.sources.signature import sign
 
 _SOURCES = """
 [sources.hr]
@@ -110,7 +111,7 @@ class _Player:
 
     def _tell(self, source: str, document: object) -> None:
         body, secret = json.dumps(document).encode(), SecretStr(self._installation.secret)
-        headers = sign(f"msg_{uuid4().hex}", body, secret, datetime.now(UTC) + self._shift)
+        headers = sign(STANDARD_WEBHOOKS, body, secret, datetime.now(UTC) + self._shift, f"msg_{uuid4().hex}")
         url = f"{self._installation.url}/hooks/{source}"
         answer = self._client.post(url, content=body, headers={**headers, "content-type": "application/json"})
         assert answer.status_code == 202, answer.text

@@ -72,7 +72,7 @@ def test_every_difference_is_told_once_unless_it_is_accepted(
     for each in strict:
         if (each.target, each.noun, each.field, each.wanted) in untold:
             assert each.drift in (Drift.FOREIGN_HAND, Drift.MISSING)
-            whole = {"mailbox": "mailboxes", "identity": "identities"}[each.noun]
+            whole = {"mailbox": "mailboxes", "identity": "identities", "alias": "aliases"}[each.noun]
             assert section.action_on(each.field or whole) is DriftAction.ACCEPT
 
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.migadu import CallName, FailureClass, MigaduError
-from worker.migadu.answers import MalformedAnswer, judge, judge_silence, retry_after_s, unsettled
+from worker.migadu.answers import MalformedAnswer, judge, judge_silence, unsettled
 from worker.migadu.calls import Call
 from worker.migadu.errors import ERRORS, EchoMismatch
+from worker.wire import retry_after_s
 
 JSON = "application/json; charset=utf-8"
 PATH = "/domains/example.org/mailboxes/*"

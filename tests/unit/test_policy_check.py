@@ -202,7 +202,7 @@ def test_a_domain_whose_people_are_all_taken_is_told() -> None:
 
     assert found == [
         (
-            "line 9: domains[1].people: nobody is left for it: entries before it match all of its 1 people; move it "
+            "line 9: domains[1].people: nobody is left for it: entries before it match the only person it has; move it "
             "further up"
         )
     ]

@@ -16,11 +16,13 @@ from worker.policy import Policy, StageAction, load_policy
 from worker.sandbox.control import ACTIONS
 from worker.sandbox.fault_lists import OPTIONS
 from worker.settings import documented_settings
-from worker.sources.configuration import SourceKind
-from worker.store.states import EventState, JobState, StepState
+from worker.sources import AmqpSource, HookSource, SourceConfig, SourceKind, load_sources
+from worker.sources.sections import HydrateSection, MapSection, SignatureSection
+from worker.store.states import EventState, HintState, JobState, StepState
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SANDBOX = README.partition("## Sandbox\n")[2].partition("\n## ")[0]
+SOURCES = README.partition("### Sources\n")[2].partition("\n### ")[0]
 POLICY = README.partition("### Policy\n")[2].partition("\n### ")[0]
 STATES = README.partition("## States")[2].partition("```")[2].partition("```")[0]
 
@@ -51,7 +53,7 @@ def test_setting_is_documented_with_its_default(setting: object) -> None:
     assert setting.default is None or f"`{setting.default}`" in row
 
 
-@pytest.mark.parametrize("state", [*EventState, *JobState, *StepState])
+@pytest.mark.parametrize("state", [*EventState, *HintState, *JobState, *StepState])
 def test_state_is_in_the_diagram(state: str) -> None:
     """The diagram of states names every state there is."""
     assert re.search(rf"\b{state}\b", STATES)
@@ -81,8 +83,33 @@ def test_event_type_is_documented(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SourceKind)
 def test_source_kind_is_documented(kind: str) -> None:
-    """Every kind of source is named."""
-    assert kind in README
+    """Every kind of source has its row in the chapter's table."""
+    assert f"| `{kind}` |" in SOURCES
+
+
+def test_sources_of_the_chapter_can_be_used() -> None:
+    """Its examples make up one file, and those of an hmac and an amqp source show every key of their kind."""
+    examples = "\n".join(re.findall(r"```toml\n(.*?)```", SOURCES, re.DOTALL)).replace("secret_file", "secret_env")
+    secrets = {
+        "HR_WEBHOOK_SECRET": "A" * 40,
+        "secrets/payroll": "a text",
+        "BUS_URL": "amqp://rabbit/",
+        "FINCH_TOKEN": "t",
+    }
+    sources = load_sources(examples, secrets)
+    declared = sources.get("payroll")
+
+    assert isinstance(declared, HookSource)
+    assert declared.signature is not None
+    assert declared.map is not None
+    assert declared.signature.model_fields_set == {*SignatureSection.model_fields} - {"separator", "timestamp_prefix"}
+    assert declared.map.model_fields_set == {*MapSection.model_fields}
+    hinting = sources.get("people")
+    assert isinstance(hinting, HookSource)
+    assert hinting.hydrate is not None
+    assert hinting.hydrate.model_fields_set == {*HydrateSection.model_fields}
+    (bus,) = sources.of(AmqpSource)
+    assert bus.model_fields_set >= {*AmqpSource.model_fields} - {*SourceConfig.model_fields} - {"url_file"}
 
 
 @pytest.mark.parametrize("fault", OPTIONS)

@@ -9,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.events import EVENT_TYPES, Event, EventType
-from worker.roster import Person, Record, employment_of, fold, from_document, profile, spoken, to_document
+from worker.roster import (
+    OPERATOR,
+    Person,
+    Record,
+    Version,
+    employment_of,
+    fold,
+    from_document,
+    profile,
+    spoken,
+    to_document,
+)
+from worker.roster.record import Withdrawal
+from worker.roster.withdrawing import write_withdrawals
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 SUBJECTS = {"hr": "E1001", "it": "ada", "operator": "1"}
@@ -60,6 +73,19 @@ def deliveries(draw: st.DrawFn) -> Delivery:
     return Delivery(source, event, draw(INSTANTS))
 
 
+@st.composite
+def withdrawals(draw: st.DrawFn) -> Delivery:
+    """Draw an operator's statement that takes back what a source may have said, or may say later."""
+    versions = st.builds(
+        Version, INSTANTS, st.sampled_from(["urn:one", "urn:two"]), st.sampled_from(["evt-1", "evt-2", "evt-3"])
+    )
+    names = st.sampled_from(["title", "manager", "groups", "shoeSize"])
+    withdrawn = draw(st.frozensets(st.builds(Withdrawal, names, versions), min_size=1, max_size=3))
+    at = draw(INSTANTS)
+    facts = {**draw(FACTS), **write_withdrawals(withdrawn)}
+    return Delivery(OPERATOR, Event(f"undo-{at:%H}", "urn:us", EventType.UPDATED, SUBJECTS[OPERATOR], at, facts), at)
+
+
 def _folded(delivered: Sequence[Delivery]) -> dict[str, Record]:
     records = {source: Record(source, subject) for source, subject in SUBJECTS.items()}
     for source, event, received_at in delivered:
@@ -70,7 +96,7 @@ def _folded(delivered: Sequence[Delivery]) -> dict[str, Record]:
 @st.composite
 def shuffled(draw: st.DrawFn) -> tuple[list[Delivery], list[Delivery]]:
     """Draw deliveries, and the same ones in another order with some of them repeated."""
-    once = draw(st.lists(deliveries(), max_size=7))
+    once = draw(st.lists(st.one_of(deliveries(), withdrawals()), max_size=7))
     again = draw(st.lists(st.sampled_from(once), max_size=4)) if once else []
     return once, draw(st.permutations(once + again))
 

@@ -1,6 +1,7 @@
 """Undoing: what an operator states brings back what held before, whatever was said by whom and in which order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -23,7 +24,9 @@ from worker.roster import (
     way_back,
 )
 
+DATES = ("hireDate", "lastWorkingDay", "leftAt")
 AFTER = datetime(2026, 11, 21, tzinfo=UTC)
+TAKEN_BACK = "(taken back)"
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -38,7 +41,7 @@ def _stated(restoring: Sequence[Restoring]) -> list[Delivery]:
     return [
         Delivery(
             OPERATOR,
-            Event(f"undo-{number}", "urn:us", each.type, "1", AFTER + number * MICROSECOND, each.facts, each.immediate),
+            Event(f"undo-{number}", "urn:us", each.type, "1", AFTER + number * MICROSECOND, each.told, each.immediate),
             AFTER,
         )
         for number, each in enumerate(restoring)
@@ -84,6 +87,35 @@ def test_what_held_before_holds_again(told: list[Delivery], data: st.DataObject,
         _same_departure(after.employment, former.employment)
 
 
+@given(
+    st.lists(deliveries(), max_size=4),
+    deliveries().filter(lambda each: each.source == "hr" and bool(each.event.facts)),
+    st.lists(deliveries(), min_size=1, max_size=4),
+    PRECEDENCES.map(lambda drawn: drawn | {"hr": 2}),
+)
+def test_what_others_say_later_counts_as_if_nothing_had_been_undone(
+    others: list[Delivery], undone: Delivery, later: list[Delivery], precedence: dict[str, int]
+) -> None:
+    """An undo hides nobody's later word, however quiet, and makes nobody's word louder than it was."""
+    others = [JOINED, *(each for each in others if each.source != OPERATOR)]
+    before, now = _person(others), _person([*others, undone])
+    assume(profile(before, precedence).purged or not profile(now, precedence).purged)
+    said = [
+        Delivery(source, replace(event, time=event.time + timedelta(days=30)), received_at)
+        for source, event, received_at in later
+        if source != OPERATOR
+    ]
+
+    restoring = way_back(now, before, precedence)
+    after = profile(_person([*others, undone, *_stated(restoring), *said]), precedence)
+
+    dates = {name for each in restoring for name in each.facts if name in DATES}
+    expected = _known(profile(_person([*others, *said]), precedence))
+    assert {name: value for name, value in _known(after).items() if name not in dates} == {
+        name: value for name, value in expected.items() if name not in dates
+    }
+
+
 def _same_departure(after: Employment, former: Employment) -> None:
     if after.kind is EmploymentKind.LEFT:
         assert after.last_working_day == former.last_working_day
@@ -108,9 +140,11 @@ LEFT = _heard(EventType.LEFT, 5, lastWorkingDay="2026-11-30")
 
 
 def _undone(*told: Delivery) -> list[tuple[EventType, dict[str, FactValue], bool]]:
-    """Return what undoes the last of these."""
+    """Return what undoes the last of these; a fact that is withdrawn is shown as taken back."""
     back = way_back(_person(told), _person(told[:-1]), {"hr": 10})
-    return [(each.type, dict(each.facts), each.immediate) for each in back]
+    return [
+        (each.type, {**each.facts, **{one.fact: TAKEN_BACK for one in each.withdrawn}}, each.immediate) for each in back
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +152,7 @@ def _undone(*told: Delivery) -> list[tuple[EventType, dict[str, FactValue], bool
     [
         (
             (JOINED, LEFT),
-            [(EventType.LEAVING_CANCELLED, {"lastWorkingDay": None}, False)],
+            [(EventType.LEAVING_CANCELLED, {"lastWorkingDay": TAKEN_BACK}, False)],
         ),
         ((JOINED, _heard(EventType.SUSPENDED, 5)), [(EventType.RESUMED, {}, False)]),
         (
@@ -127,11 +161,11 @@ def _undone(*told: Delivery) -> list[tuple[EventType, dict[str, FactValue], bool
         ),
         (
             (JOINED, _heard(EventType.RENAMED, 5, givenName="Augusta", nickName="A")),
-            [(EventType.RENAMED, {"givenName": "Ada", "nickName": None}, False)],
+            [(EventType.RENAMED, {"givenName": "Ada", "nickName": TAKEN_BACK}, False)],
         ),
         (
             (JOINED, _heard(EventType.UPDATED, 5, department="Support")),
-            [(EventType.UPDATED, {"department": None}, False)],
+            [(EventType.UPDATED, {"department": TAKEN_BACK}, False)],
         ),
         (
             (JOINED, LEFT, _heard(EventType.LEAVING_CANCELLED, 6)),

@@ -1,5 +1,6 @@
 """Settings: defaults that run, one clear sentence on what is wrong, and no secret in any of them."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "MAILROSTER_CALL_LIMIT": "off",
             "MAILROSTER_CALL_RESERVE": "0",
             "MAILROSTER_WORKER_THREADS": "16",
+            "MAILROSTER_RETRY_FIRST": "30s",
+            "MAILROSTER_RETRY_LONGEST": "5m",
+            "MAILROSTER_RETRY_GIVE_UP_AFTER": "12h",
             "MAILROSTER_DRY_RUN": "true",
             "MAILROSTER_LISTEN": "[::1]:80",
             "MAILROSTER_CLOCK": "P1D",
@@ -60,6 +64,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
     assert settings.migadu_key == SecretStr("sesame")
     assert settings.policy == Path("/etc/mailroster/policy.toml")
     assert (settings.call_limit, settings.call_reserve, settings.worker_threads) == (None, 0, 16)
+    assert (settings.retry_first, settings.retry_longest) == (timedelta(seconds=30), timedelta(minutes=5))
+    assert settings.retry_give_up_after == timedelta(hours=12)
     assert (settings.dry_run, settings.listen, settings.clock) == (True, ("::1", 80), "P1D")
 
 
@@ -83,6 +89,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
         ("WORKER_THREADS", "0", "greater than or equal to 1"),
         ("WORKER_THREADS", "65", "less than or equal to 64"),
         ("WORKER_THREADS", "eight", "valid integer"),
+        ("RETRY_FIRST", "0s", 'must be a length of time such as "30s"'),
+        ("RETRY_FIRST", "soon", 'must be a length of time such as "30s"'),
+        ("RETRY_LONGEST", "59s", "is less than MAILROSTER_RETRY_FIRST"),
         ("DRY_RUN", "maybe", "valid boolean"),
         ("LISTEN", "8025", "must be HOST:PORT"),
         ("LISTEN", "::1:8025", "must be HOST:PORT"),

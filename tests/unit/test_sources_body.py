@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.sources.standard_webhooks import BodyInvalid, parse
+from worker.sources.body import BodyInvalid, parse
 
 EVENT = {"id": "1", "data": {"groups": ["a ] } b", 'quote " \\ ['], "x": 1.5, "y": None}}
 

@@ -5,6 +5,7 @@ import pytest
 from tests.unit.policy_people import ADDRESS, NOW, employment, policy, view
 from worker.mail import Address
 from worker.policy import Manager, PolicyInvalid, desired, stand_in, takeover_address
+from worker.policy.stand_in import NOBODY_STANDS_IN
 from worker.roster import EmploymentKind
 
 GRACE = Manager(Address("grace.hopper@example.org"), "Grace Hopper")
@@ -63,3 +64,39 @@ def test_who_works_here_and_has_a_mailbox_can_take_over(seen, stands):
     rules = policy('[[leaving.stages]]\nafter = "5d"\ndo = ["block"]\n')
 
     assert takeover_address(seen, desired(seen, rules, NOW).state) == (ADDRESS if stands else None)
+
+
+LEAVING = '{fallback}[[leaving.stages]]\nafter = "0d"\ndo = ["block", "autoreply"]\n'
+ANSWERS = '[leaving]\nautoreply = {{ subject = "{subject}", body = "{body}" }}\n'
+NAMED = {"subject": "I left", "body": "Write to {manager.displayName} <{manager.address}>"}
+
+
+def answered(text, seen, fallback=""):
+    """Return the mailbox that is wanted for somebody who has left, the policy answering with this text."""
+    policy_text = ANSWERS.format(**text) + LEAVING.format(fallback=fallback)
+    return desired(seen, policy(policy_text), NOW).state.mailbox
+
+
+def test_an_answer_that_names_the_manager_waits_for_somebody_to_name():
+    """No correspondent is told to write to nobody; everything else is wanted, and the job says what is missing."""
+    wanted = answered(NAMED, view(left()))
+
+    assert (wanted.autoreply, wanted.unexpressed, wanted.access) == ({}, NOBODY_STANDS_IN, "blocked")
+
+
+def test_an_answer_that_names_nobody_goes_out_without_anybody_to_take_over():
+    """What the text does not say cannot be missing."""
+    wanted = answered({"subject": "{displayName} left", "body": "Good-bye."}, view(left()))
+
+    assert (wanted.autoreply["autorespond_subject"], wanted.unexpressed) == ("Ada Lovelace left", None)
+
+
+def test_an_answer_names_whoever_stands_in():
+    """The manager by name and address; the fallback, which has no name, by its address."""
+    bodies = {
+        seen.manager and seen.manager.address: answered(NAMED, seen, fallback='fallback = "hr"\n').autoreply
+        for seen in (view(left()), view(left(), manager=GRACE))
+    }
+
+    assert bodies[None]["autorespond_body"] == "Write to hr@example.org <hr@example.org>"
+    assert bodies[GRACE.address]["autorespond_body"] == "Write to Grace Hopper <grace.hopper@example.org>"

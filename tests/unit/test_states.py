@@ -1,4 +1,4 @@
-"""The state machines of events, jobs and steps: every move there is, and that there is no other."""
+"""The state machines of events, hints, jobs and steps: every move there is, and that there is no other."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,18 +8,27 @@ import pytest
 
 from worker.store.states import (
     EVENT_MOVES,
+    HINT_MOVES,
     JOB_MOVES,
     OUTSTANDING,
     STEP_MOVES,
     UNSETTLED,
     EventState,
+    HintState,
     IllegalMove,
     JobState,
     StepState,
     move,
 )
 
-EVENTS = {"accepted": "applied parked", "parked": "accepted applied", "applied": "", "rejected": ""}
+EVENTS = {
+    "accepted": "applied parked",
+    "parked": "accepted applied dismissed",
+    "dismissed": "accepted applied",
+    "applied": "",
+    "rejected": "",
+}
+HINTS = {"waiting": "waiting fetching", "fetching": "waiting parked settled", "parked": "waiting", "settled": ""}
 JOBS = {
     "queued": "queued running dismissed",
     "running": "running queued waiting held parked done",
@@ -39,6 +48,7 @@ STEPS = {
 }
 MACHINES = [
     pytest.param(EventState, EVENT_MOVES, EVENTS, id="events"),
+    pytest.param(HintState, HINT_MOVES, HINTS, id="hints"),
     pytest.param(JobState, JOB_MOVES, JOBS, id="jobs"),
     pytest.param(StepState, STEP_MOVES, STEPS, id="steps"),
 ]

@@ -1,0 +1,151 @@
+"""What our consumer of a message bus outlives: brokers and databases that go away, and messages that break things."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from tests.end_to_end.installation import wait_until
+from tests.end_to_end.proxy import Proxy
+from tests.integration.bus_place import Place, placed, told
+from tests.integration.office import ON_POSTGRESQL
+from worker.bus import Bus
+
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def place(migrated_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Place]:
+    """A source on a bus that nobody consumes yet, whose messages may come back three times."""
+    with placed(tmp_path, database_url=migrated_url, amqp_url=amqp_url, keys="delivery_limit = 3") as one:
+        yield one
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
+    """A proxy before the server that the test names by a fixture of its URL."""
+    parts = urlsplit(request.getfixturevalue(request.param))
+    assert parts.hostname
+    with Proxy(parts.hostname, parts.port or {"postgresql+psycopg": 5432, "amqp": 5672}[parts.scheme]) as between:
+        yield between
+
+
+def through(url: str, proxy: Proxy) -> str:
+    """Return a server's URL by way of a proxy."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    return parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl()
+
+
+@on_sqlite
+@pytest.mark.parametrize("proxy", ["amqp_url"], indirect=True)
+def test_broker_is_waited_for_and_connected_to_again(
+    migrated_url: str, amqp_url: str, tmp_path: Path, proxy: Proxy
+) -> None:
+    """A broker that is not there at the start, and one that goes away in between, are connected to when they come."""
+    proxy.take_away()
+    with (
+        placed(tmp_path, database_url=migrated_url, amqp_url=amqp_url, through=through(amqp_url, proxy)) as place,
+        Bus(place.deployment),
+    ):
+        assert not place.connected()
+        proxy.bring_back()
+        wait_until(place.connected)
+        place.send(told(1))
+        wait_until(lambda: len(place.rows()) == 1)
+        proxy.take_away()
+        wait_until(lambda: not place.connected())
+        place.send(told(2), told(3))
+        proxy.bring_back()
+
+        wait_until(lambda: len(place.rows()) == 3)
+        wait_until(place.connected)
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("proxy", ["postgres_url"], indirect=True)
+def test_database_that_is_away_makes_no_dead_letters(
+    migrated_url: str, amqp_url: str, tmp_path: Path, proxy: Proxy
+) -> None:
+    """Outages, with consumers stopped and started in them, cost no message a redelivery but those that were in hand."""
+    far = through(migrated_url, proxy)
+    with placed(tmp_path, database_url=far, amqp_url=amqp_url, keys="delivery_limit = 2\nprefetch = 5") as place:
+        with place.consumed():
+            proxy.take_away()
+            place.send(*(told(number) for number in range(20)))
+            wait_until(lambda: place.waiting() == 19)
+            for _ in range(4):
+                with Bus(place.deployment):
+                    pass
+            assert (place.waiting(), place.dead_count()) == (19, 0)
+            proxy.bring_back()
+            wait_until(lambda: len(place.rows()) == 20)
+
+        assert {state for _, state in place.inbox()} == {"accepted"}
+        assert place.waiting() == place.dead_count() == 0
+
+
+def test_message_that_the_intake_fails_on_is_set_aside(place: Place) -> None:
+    """What the database refuses while it takes other things is rejected after some tries; others are not held up."""
+    _refuse_inserts_of(place, "evt-2")
+    with place.consumed():
+        place.send(*map(told, (1, 2, 3)))
+
+        wait_until(place.dead_count)
+        wait_until(lambda: len(place.rows()) == 3)
+        assert place.inbox() == [("evt-1", "accepted"), (None, "rejected"), ("evt-3", "accepted")]
+        assert place.rows()[1].reason == "the intake failed on it several times, for reasons that the log tells"
+
+
+@on_sqlite
+def test_message_that_breaks_the_client_becomes_a_dead_letter_alone(place: Place) -> None:
+    """A header that cannot be decoded ends the connection until the limit of deliveries is reached, and by itself."""
+    with place.consumed():
+        pass
+    place.send(*map(told, range(3)))
+    place.send({}, headers={"sent": FarAhead(2026, 11, 20)})
+    place.send(*map(told, range(3, 20)))
+    with Bus(place.deployment):
+        wait_until(lambda: len(place.rows()) == 20)
+        wait_until(lambda: place.dead_count() > 0)  # what came after it may be accepted before its last delivery
+
+    assert {state for _, state in place.inbox()} == {"accepted"}
+    assert place.dead_count() == 1
+
+
+class FarAhead(datetime):
+    """A time of the year 37,000, as a sender writes who takes milliseconds for seconds."""
+
+    def utctimetuple(self) -> tuple[int, ...]:
+        """Return it for the client library to encode."""
+        return 9999, 12, 10_000_000, 0, 0, 0
+
+
+@on_sqlite
+def test_queue_of_another_kind_is_told_and_waited_for(place: Place) -> None:
+    """A queue that exists with other properties is left alone, and the log repeats what the broker says of it."""
+    with place.broker.channel() as channel:
+        channel.queue_declare(place.source.queue_name, durable=True, auto_delete=False)
+    with capture_logs() as logged, Bus(place.deployment):
+        wait_until(lambda: "inequivalent arg" in str(logged))
+
+    assert not place.connected()
+
+
+def _refuse_inserts_of(place: Place, ce_id: str) -> None:
+    """Have the database fail on this one event."""
+    database = place.deployment.database
+    with database.write() as session:
+        if database.is_sqlite:
+            raising = "begin select raise(abort, 'no'); end"
+            session.execute(text(f"create trigger no before insert on events when new.ce_id = '{ce_id}' {raising}"))
+            return
+        session.execute(
+            text("create function no() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$")
+        )
+        when = f"when (new.ce_id = '{ce_id}') execute function no()"
+        session.execute(text(f"create trigger no before insert on events for each row {when}"))
