@@ -3,8 +3,13 @@
 # the addresses.
 # Servers are started with their output closed: they outlive this script, and would keep a pipe behind it open.
 
+# What tests write in memory need not wait for the disk: a commit costs a fiftieth, and a database a twentieth to make.
+memory=/dev/shm
+postgres_in_memory=
+
 ensure_services() {
     local service missing
+    start_postgres_in_memory
     missing=$(missing_services)
     [[ $missing ]] || return 0
     if may_install; then
@@ -42,6 +47,50 @@ leave_out() {
     local remedy="run this as root on Debian, start them on their standard ports, or set MAILROSTER_TEST_<NAME>_URL"
     [[ ! ${CI:-} ]] || fail "No server answers for: $names. In CI no test may be left out: $remedy."
     say "Left out: the tests that need $names, for no such server answers. To get them, $remedy."
+}
+
+has_memory() {
+    local roomy=$((4 * 1024 * 1024))
+    [[ -w $memory ]] && (($(df --output=avail "$memory" | tail -1) > roomy))
+}
+
+# A server for the time of this script, on a port of its own; where it cannot be had, the one at the standard port does.
+start_postgres_in_memory() {
+    local programs port
+    [[ ! ${MAILROSTER_TEST_POSTGRES_URL:-} ]] && has_memory || return 0
+    if may_install; then
+        install_package pg_ctlcluster postgresql
+    fi
+    programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
+    [[ $programs ]] || return 0
+    say "Starting a PostgreSQL in memory ..."
+    postgres_in_memory=$(mktemp -d "$memory/mailroster-postgres.XXXXXX")
+    trap stop_postgres_in_memory EXIT
+    ((EUID != 0)) || chown postgres "$postgres_in_memory"
+    port=$("$venv/bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    if as_postgres "$programs/initdb" --pgdata="$postgres_in_memory/data" --auth=trust --username=postgres \
+        --encoding=UTF8 --locale=C --no-sync &&
+        as_postgres "$programs/pg_ctl" --pgdata="$postgres_in_memory/data" --log="$postgres_in_memory/log" --wait \
+            --options="-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=200 \
+                -c fsync=off -c full_page_writes=off" start; then
+        export MAILROSTER_TEST_POSTGRES_URL=postgresql+psycopg://postgres@127.0.0.1:$port/postgres
+    fi
+}
+
+stop_postgres_in_memory() {
+    [[ $postgres_in_memory ]] || return 0
+    local data=$postgres_in_memory/data
+    [[ ! -e $data/postmaster.pid ]] || kill -QUIT "$(head -1 "$data/postmaster.pid")" || true
+    rm -rf -- "$postgres_in_memory"
+}
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+    if ((EUID == 0)); then
+        (cd / && runuser -u postgres -- "$@") &>/dev/null
+    else
+        "$@" &>/dev/null
+    fi
 }
 
 provide_postgres() {

@@ -15,9 +15,13 @@ cd -- "$root"
 ensure_environment
 ensure_services
 ensure_curl
+if has_memory; then
+    export PYTEST_DEBUG_TEMPROOT=$memory
+fi
 if (($# > 0)); then
     say "Running pytest $*"
-    exec "$venv/bin/python" -m pytest "$@"
+    "$venv/bin/python" -m pytest "$@"
+    exit
 fi
 run ruff check
 run ruff format --check
@@ -36,7 +40,7 @@ done
 first=$!
 "$venv/bin/python" -m pytest "${even[@]}" >"$said/even" 2>&1 &
 second=$!
-trap 'kill "$first" "$second" 2>/dev/null || true; rm -rf -- "$said"' EXIT
+trap 'kill "$first" "$second" 2>/dev/null || true; rm -rf -- "$said"; stop_postgres_in_memory' EXIT
 failed=0
 "$venv/bin/python" -m pytest --ignore=tests/integration || failed=1
 wait "$first" || failed=1
