@@ -1,10 +1,12 @@
 """The two kinds of transaction on both engines, under threads; and instants, which must come back as they went."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select, text, update
@@ -238,3 +240,21 @@ def test_who_stands_still_in_a_transaction_keeps_others_waiting_for_a_while_only
 
     with database.read() as session:
         assert session.scalars(select(PersonRow.name).order_by(PersonRow.id)).all() == ["renamed", ""]
+
+
+def test_sqlite_waits_where_another_process_is_opening_the_new_file(tmp_path: Path) -> None:
+    """Who opens a new file while another process writes its first page waits for it, as everywhere else."""
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other, closing(Database(f"sqlite:///{file}")) as ours:
+        other.execute("begin immediate")
+        with ThreadPoolExecutor(1) as pool:
+            now = pool.submit(_now_of, ours)
+            assert not wait([now], timeout=0.3).done
+            other.execute("commit")
+
+            assert now.result(timeout=10).tzinfo is UTC
+
+
+def _now_of(database: Database) -> datetime:
+    with database.read() as session:
+        return database_now(session)
