@@ -38,7 +38,6 @@ from sqlalchemy.exc import OperationalError as DatabaseBusy
 from sqlalchemy.exc import SQLAlchemyError as DatabaseFailure
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from worker.store.tables.columns import Instant
 from worker.store.turns import Turns
@@ -69,14 +68,6 @@ _STATEMENT_TIMEOUT_MS = 30_000
 _IDLE_TIMEOUT_MS = 120_000
 """Whoever stands still in a transaction for so long is dead, or sleeps with their machine, and others want its locks: a
 lease that runs out does not free them. Nothing of ours computes half as long between two statements."""
-_UNTIL_NOT_BUSY = Retrying(
-    retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY),
-    wait=wait_fixed(0.01),
-    stop=stop_after_delay(_BUSY_MS / 1000),
-    reraise=True,
-)
-"""Of several who open a new file at once SQLite lets one turn it to a write-ahead log, and refuses the others at once,
-without the wait of the busy timeout."""
 _STOOD_STILL = "25P03"
 """What PostgreSQL then says, which the driver does not count among what went wrong outside."""
 
@@ -227,11 +218,23 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own transactions are the default problem; we emit BEGIN ourselves
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    for attempt in _UNTIL_NOT_BUSY:
-        with attempt:
-            cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turn a new file to a write-ahead log. Of several who try at once SQLite refuses all but one without waiting."""
+    until_s = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
