@@ -42,6 +42,20 @@ def test_whoever_asked_first_is_first() -> None:
     assert places == list(range(20))
 
 
+def test_whoever_goes_ahead_is_next_and_the_others_keep_their_order() -> None:
+    """Of twenty who wait nobody is before the one who comes last and goes ahead."""
+    turns = Turns()
+    with queued(turns, 20) as futures, ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(lambda: (turns.take(30, ahead=True), [each.done() for each in futures], turns.leave())[1])
+        while len(turns._waiting) <= len(futures):
+            pass
+        turns.leave()
+        places = [future.result(10) for future in futures]
+
+    assert not any(ahead.result())
+    assert places == list(range(20))
+
+
 def test_a_thread_that_has_the_turn_has_it() -> None:
     """Asking again does not wait, and one leave ends it, for who holds it alone."""
     turns = Turns()

@@ -20,7 +20,7 @@ class Rehearsal(Database):
         self._session = session
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Session]:  # noqa: ARG002 - nothing here lasts
+    def write(self, *, durable: bool = True, ahead: bool = False) -> Iterator[Session]:  # noqa: ARG002 - nothing lasts
         """Open a savepoint, kept for the rest of the rehearsal unless the block raises."""
         with self._session.begin_nested():
             yield self._session

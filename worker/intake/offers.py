@@ -66,7 +66,7 @@ def commit(intake: Intake, offer: Offer) -> Receipts:
 
     Any database error means that nothing was accepted.
     """
-    with intake.database.write() as session:
+    with intake.database.write(ahead=True) as session:
         (receipts,) = _inserted(session, [offer])
     _tell(intake, [offer], [receipts])
     return receipts
@@ -80,7 +80,7 @@ def commit_each(intake: Intake, gather: Callable[[], Sequence[Offer]]) -> list[R
     """
     offers: Sequence[Offer] = ()
     try:
-        with intake.database.write() as session:
+        with intake.database.write(ahead=True) as session:
             session.connection()
             offers = gather()
             receipts = _inserted(session, offers)

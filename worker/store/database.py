@@ -56,6 +56,7 @@ __all__ = [
 
 _READ_ONLY = "mailroster_read_only"
 _LAZY = "mailroster_lazy"
+_AHEAD = "mailroster_ahead"
 _TURNS = "mailroster_turns"
 _AFTER_COMMIT = "mailroster_after_commit"
 _SEEN_ALIVE_S = "mailroster_seen_alive_s"
@@ -81,6 +82,7 @@ class Database:
         self._turns = Turns()
         self._writer = self.engine.execution_options(**{_TURNS: self._turns})
         self._lazy_writer = self._writer.execution_options(**{_LAZY: True})
+        self._writer_ahead = self._writer.execution_options(**{_AHEAD: True})
 
     @property
     def is_sqlite(self) -> bool:
@@ -88,12 +90,13 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Session]:
+    def write(self, *, durable: bool = True, ahead: bool = False) -> Iterator[Session]:
         """Open a writing transaction that commits at the end, or rolls back if the block raises.
 
-        ``durable=False``: a power cut within a second may undo it, for it can be found again.
+        ``durable=False``: a power cut within a second may undo it, for it can be found again. ``ahead``: somebody waits
+        for an answer, so where there is one writer it goes before this process's others, and is durable.
         """
-        writer = self._writer if durable else self._lazy_writer
+        writer = self._writer_ahead if ahead else self._writer if durable else self._lazy_writer
         try:
             with _Telling(writer, expire_on_commit=False) as session, session.begin():
                 if not durable and not self.is_sqlite:
@@ -240,7 +243,7 @@ def _write_ahead(cursor: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     if _TURNS in options:
-        options[_TURNS].take(_BUSY_MS / 1000)
+        options[_TURNS].take(_BUSY_MS / 1000, ahead=_AHEAD in options)
     if options.get(_READ_ONLY):
         connection.exec_driver_sql("BEGIN")
         return

@@ -1,4 +1,4 @@
-"""Turns at writing to SQLite, in the order in which threads asked for them.
+"""Turns at writing to SQLite, in the order in which threads asked for them, those apart for whom somebody waits.
 
 SQLite has one writer and no queue for the others: each looks again after a pause, so under load some wait for seconds
 while others pass them. Within a process this is the queue; between processes SQLite's own waiting goes on.
@@ -16,15 +16,18 @@ class Turns:
         self._holder: int | None = None
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
 
-    def take(self, patience_s: float) -> None:
-        """Wait for the turn. After the patience go on without it: SQLite's own waiting has the last word."""
+    def take(self, patience_s: float, *, ahead: bool = False) -> None:
+        """Wait for the turn, if need be ahead of the others. After the patience go on: SQLite's own waiting decides."""
         me, gate = threading.get_ident(), threading.Lock()
         with self._lock:
             if self._holder in {None, me}:
                 self._holder = me
                 return
             gate.acquire()
-            self._waiting.append((me, gate))
+            if ahead:
+                self._waiting.appendleft((me, gate))
+            else:
+                self._waiting.append((me, gate))
         if not gate.acquire(timeout=patience_s):
             with self._lock:
                 if (me, gate) in self._waiting:
