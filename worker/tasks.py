@@ -30,7 +30,7 @@ from worker.policy import PolicyInvalid
 from worker.settings import SettingsInvalid, load_settings
 from worker.sources import SourcesInvalid
 from worker.sources.roster_files import FolderSource
-from worker.store.database import DatabaseFailure
+from worker.store.database import DatabaseBusy, DatabaseFailure
 from worker.store.schema import SchemaOutdated, require_current
 
 _log = structlog.get_logger(__name__)
@@ -198,12 +198,18 @@ def run_next() -> None:
             deployment.bell.ring_run()
 
 
-def _goes_on(work: Callable[[], bool]) -> bool:
-    """Work until nothing is left to do or others should have their turn. Returns whether more may be left."""
-    until_s = time.monotonic() + _TURN_S
-    while work():
-        if time.monotonic() >= until_s:
-            return True
+def _goes_on(work: Callable[[], bool], for_s: float = _TURN_S) -> bool:
+    """Work until nothing is left to do or others should have their turn. Returns whether more may be left.
+
+    Where the database does not answer, nobody rings: a sweep does once it is back.
+    """
+    until_s = time.monotonic() + for_s
+    try:
+        while work():
+            if time.monotonic() >= until_s:
+                return True
+    except DatabaseBusy as error:
+        _log.warning("the database does not answer; a sweep rings when it does", error=type(error).__name__)
     return False
 
 
@@ -211,7 +217,7 @@ def _goes_on(work: Callable[[], bool]) -> bool:
 def hydrate_next() -> None:
     """Ask a source for one person's record; ring again while there is work."""
     with station.working() as deployment:
-        if hydrate_next_hint(deployment.intake):
+        if _goes_on(lambda: hydrate_next_hint(deployment.intake), for_s=0):
             deployment.bell.ring_hydrate()
 
 

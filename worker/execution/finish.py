@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 
 from worker.execution.outcomes import Done, GivenBack, Held, Outcome, Parked, Retry, Waiting
 from worker.execution.perform import Run
@@ -23,7 +29,9 @@ from worker.store.states import JOB_MOVES, JobState, StepState, move
 from worker.store.tables import JobRow, PersonRow
 
 _log = structlog.get_logger(__name__)
-_TRIES = 5
+_TRIES = 60
+"""For about a minute: by then the lease has run out, and another worker looks what was done."""
+_TRIES_WHEN_STOPPING = 5
 _MOMENT = timedelta(seconds=1)
 
 
@@ -36,14 +44,17 @@ class _Told:
 
 
 def finish(run: Run, outcome: Outcome) -> None:
-    """Record how the run ended and free the lane. Raises LeaseLost, and DatabaseBusy after a few tries.
+    """Record how the run ended and free the lane. Raises LeaseLost, and DatabaseBusy after many tries.
 
-    Where it cannot be recorded the lease runs out, and the next worker finds by looking what was done.
+    A database that is away for less than a lease is waited for, because otherwise the subject would wait for the rest
+    of it. Where nothing can be recorded the lease runs out, and the next worker finds by looking what was done.
     """
+    is_stopping = stop_when_event_set(run.execution.stopping)
     busy = Retrying(
         retry=retry_if_exception_type(DatabaseBusy),
-        stop=stop_after_attempt(_TRIES),
-        wait=wait_random_exponential(multiplier=0.1, max=1),
+        stop=stop_after_attempt(_TRIES) | is_stopping & stop_after_attempt(_TRIES_WHEN_STOPPING),
+        wait=wait_random_exponential(multiplier=0.1, max=2),
+        sleep=run.execution.sleep,
         reraise=True,
     )
     told: _Told = busy(lambda: _recorded(run, outcome))
