@@ -244,7 +244,7 @@ def test_a_host_that_drips_is_given_up_at_the_deadline(answer):
         began = time.monotonic()
         error = raised_by(migadu.send, delete(alias_at(ADA)))
 
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10  # of the twenty seconds that the answer takes
         assert isinstance(error, Unknown)
 
 

@@ -95,11 +95,9 @@ def test_sandbox_latency_delays_every_call_but_not_control() -> None:
 
 def test_sandbox_answers_without_delay(client: httpx.Client) -> None:
     """Answers do not wait for the client's acknowledgement (Nagle's algorithm is off), which would cost 40 ms each."""
-    started = time.monotonic()
-    for _ in range(100):
-        client.get("/v1/domains")
+    took_s = sorted(client.get("/v1/domains").elapsed.total_seconds() for _ in range(100))
 
-    assert time.monotonic() - started < 3
+    assert took_s[25] < 0.04  # not the slowest: the machine may have other things to do
 
 
 def test_sandbox_gives_its_port_back() -> None:
