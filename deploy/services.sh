@@ -9,6 +9,11 @@ postgres_in_memory=
 
 ensure_services() {
     local service missing
+    if may_install; then # whoever answers: some tests kill a server of their own
+        install_package pg_ctlcluster postgresql
+        install_package rabbitmq-server rabbitmq-server
+        install_package redis-server redis-server
+    fi
     start_postgres_in_memory
     missing=$(missing_services)
     [[ $missing ]] || return 0
@@ -58,9 +63,6 @@ has_memory() {
 start_postgres_in_memory() {
     local programs port
     [[ ! ${MAILROSTER_TEST_POSTGRES_URL:-} ]] && has_memory || return 0
-    if may_install; then
-        install_package pg_ctlcluster postgresql
-    fi
     programs=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1)
     [[ $programs ]] || return 0
     say "Starting a PostgreSQL in memory ..."
@@ -94,7 +96,6 @@ as_postgres() {
 }
 
 provide_postgres() {
-    install_package pg_ctlcluster postgresql
     if ! answers postgres; then
         start_postgres
         create_test_role
@@ -122,7 +123,6 @@ SQL
 
 # The node is named after localhost because a container's own name often has no address.
 provide_amqp() {
-    install_package rabbitmq-server rabbitmq-server
     if ! answers amqp; then
         say "Starting RabbitMQ ..."
         RABBITMQ_NODENAME=rabbit@localhost RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 rabbitmq-server -detached &>/dev/null || true
@@ -131,7 +131,6 @@ provide_amqp() {
 }
 
 provide_redis() {
-    install_package redis-server redis-server
     if ! answers redis; then
         say "Starting Redis ..."
         (cd / && runuser -u redis -- redis-server --bind 127.0.0.1 --port 6379 --save '' --daemonize yes &>/dev/null) || true
