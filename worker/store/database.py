@@ -11,6 +11,7 @@ takes everything with it that was committed before, so that nothing ever stands 
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -235,7 +236,7 @@ def _write_ahead(cursor: Any) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
                 raise
-            time.sleep(0.01)
+            threading.Event().wait(0.01)
         else:
             return
 
