@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {"pyproject.toml", "README.md", "worker", "migrations", "tests", "deploy", "alembic.ini"}
@@ -44,7 +46,21 @@ def test_lock_hashes_everything():
     blocks = re.split(r"\n(?=\S)", "\n".join(lock_lines()))
 
     assert len(blocks) > 1
-    assert [block for block in blocks if not re.match(r"[\w.-]+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", block)] == []
+    pinned = re.compile(r"[\w.-]+==\S+( ; python_full_version < \"[\d.]+\")? \\\n    --hash=sha256:[0-9a-f]{64}")
+    assert [block for block in blocks if not pinned.match(block)] == []
+
+
+@pytest.mark.parametrize("version", ["3.11.0", "3.11.2", "3.11.9", "3.12.0", "3.13.0", "3.14.0"])
+def test_lock_holds_what_each_python_needs(version: str):
+    """What a package of the lock asks for on one Python alone is in the lock, whichever made it."""
+    python = {"python_full_version": version, "python_version": version.rpartition(".")[0], "extra": ""}
+    locked = {distribution(line) for line in lock_lines() if "==" in line}
+    installed = [each for each in distributions() if distribution(each.name) in locked]
+    asked = [Requirement(each) for one in installed for each in one.requires or ()]
+    needed = {each.name for each in asked if each.marker is None or each.marker.evaluate(python)}
+
+    assert installed
+    assert {distribution(name) for name in needed} <= locked
 
 
 def test_lock_covers_the_project():
