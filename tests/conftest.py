@@ -1,6 +1,7 @@
 """What every test may ask for: the real servers, databases of its own, and how thoroughly Hypothesis searches."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,11 @@ def sandbox() -> Iterator[RunningSandbox]:
     """One sandbox for the tests of this file."""
     with RunningSandbox() as running:
         yield running
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start hear SIGINT: whoever is started in the background of a script is deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
