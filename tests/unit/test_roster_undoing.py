@@ -65,6 +65,14 @@ def _works(employment: Employment | None) -> str:
             return "never came"
 
 
+def _is_refused(known: Profile, former: Profile) -> bool:
+    """Tell whether there is no way back: an erasure was asked for, or a departure before a cancelled joining told."""
+    if known.purged and not former.purged:
+        return True
+    now, was = known.employment, former.employment
+    return bool(now and now.former_departure and was and _works(was) == "never came")
+
+
 @given(st.lists(deliveries(), min_size=1, max_size=7), st.data(), PRECEDENCES)
 def test_what_held_before_holds_again(told: list[Delivery], data: st.DataObject, precedence: dict[str, int]) -> None:
     """Facts, suspension and employment are as without the event, unknown facts known to be empty."""
@@ -72,7 +80,7 @@ def test_what_held_before_holds_again(told: list[Delivery], data: st.DataObject,
     others = [each for number, each in enumerate(told) if number != undone]
     before, now = _person(others), _person(told)
     former = profile(before, precedence)
-    assume(former.purged or not profile(now, precedence).purged)
+    assume(not _is_refused(profile(now, precedence), former))
 
     restoring = way_back(now, before, precedence)
     after = profile(_person([*told, *_stated(restoring)]), precedence)
@@ -99,7 +107,7 @@ def test_what_others_say_later_counts_as_if_nothing_had_been_undone(
     """An undo hides nobody's later word, however quiet, and makes nobody's word louder than it was."""
     others = [JOINED, *(each for each in others if each.source != OPERATOR)]
     before, now = _person(others), _person([*others, undone])
-    assume(profile(before, precedence).purged or not profile(now, precedence).purged)
+    assume(not _is_refused(profile(now, precedence), profile(before, precedence)))
     said = [
         Delivery(source, replace(event, time=event.time + timedelta(days=30)), received_at)
         for source, event, received_at in later
@@ -215,6 +223,22 @@ def test_erasure_has_no_way_back() -> None:
 
     with pytest.raises(NoWayBack, match="by a joining alone"):
         way_back(_person(told), _person(told[:-1]), {})
+
+
+def test_departure_before_a_cancelled_joining_has_no_way_back() -> None:
+    """No statement says that somebody never left who was to come again; the operator is told what would help."""
+    told = [JOINED, _heard(EventType.LEFT, 5), _heard(EventType.JOINED, 6), _heard(EventType.JOINING_CANCELLED, 7)]
+
+    with pytest.raises(NoWayBack, match="ended by another joining alone"):
+        way_back(_person(told), _person([told[0], *told[2:]]), {})
+
+
+def test_what_is_heard_of_nobody_is_withdrawn_too() -> None:
+    """It differs from nothing that is known, and would drown what a quieter source says of it later."""
+    told = [JOINED, _heard(EventType.UPDATED, 5, title=None)]
+    (back,) = _undone(*told)
+
+    assert back == (EventType.UPDATED, {"title": TAKEN_BACK}, False)
 
 
 def test_undated_departure_comes_back_at_its_own_time() -> None:

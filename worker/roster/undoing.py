@@ -6,6 +6,7 @@ which it had said nothing is withdrawn, so that nobody is made to say of it what
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 from worker.events import EventType, FactValue
 from worker.roster.employment import Employment
@@ -15,6 +16,7 @@ from worker.roster.withdrawing import withdrawable, without, write_withdrawals
 
 _NAMES = ("givenName", "familyName", "displayName", "nickName")
 _RENAMED = frozenset({*_NAMES, "middleName", "workEmail"})
+_DEPARTURE = ("lastWorkingDay", "leftAt")
 _EMPLOYED = (EmploymentKind.JOINED, EmploymentKind.LEAVING_CANCELLED)
 
 
@@ -52,12 +54,14 @@ def way_back(now: Person, before: Person, precedence: Mapping[str, int]) -> tupl
     known, former = profile(now, precedence), profile(before, precedence)
     if known.purged and not former.purged:
         raise NoWayBack("an erasure that was asked for is taken back by a joining alone")
+    if _was_never_here(former.employment) and known.employment and known.employment.former_departure:
+        raise NoWayBack("a departure before a joining that was called off is ended by another joining alone")
     restoring = [*_employment(known.employment, former), *_suspension(known, former)]
     if former.employment is None and known.employment is not None:
         return tuple(restoring)  # nobody knew them: what is known of who will not come stays, for the mailbox's sake
-    if not restoring and known.facts == former.facts:
+    withdrawn = withdrawable(now, before)  # what is heard of nobody now might drown what a quieter one says later
+    if not restoring and not withdrawn and known.facts == former.facts:
         return ()
-    withdrawn = withdrawable(now, before)
     left = profile(without(now, withdrawn), precedence)
     return _withdrawing(_with_facts(restoring, _facts(left, former, before, precedence), former), withdrawn)
 
@@ -77,6 +81,10 @@ def _with_facts(restoring: list[Restoring], facts: dict[str, FactValue], former:
     facts = {name: former.facts.get(name) for name in told} | facts  # dates of employment are facts, too
     differing = {name: value for name, value in facts.items() if name in told and told[name] != value}
     carried = {name: value for name, value in facts.items() if name not in told}
+    if any(
+        statement.type is EventType.LEFT for statement in restoring
+    ):  # it would take a date for that of the departure
+        differing |= {name: carried.pop(name) for name in _DEPARTURE if name in carried}
     if restoring and carried:
         restoring = [replace(restoring[0], facts={**carried, **restoring[0].facts}), *restoring[1:]]
     elif carried:
@@ -108,7 +116,11 @@ def _employment(known: Employment | None, former: Profile) -> Iterator[Restoring
     was = former.employment
     if known is None or (was is not None and _says(known) == _says(was)):
         return
-    if was is None or was.kind is EmploymentKind.JOINING_CANCELLED:
+    if was is not None and known.kind is was.kind is EmploymentKind.JOINING_CANCELLED and was.former_departure:
+        left = was.former_departure
+        dates = _dates(left.last_working_day, left.left_at or left.version.time)
+        yield Restoring(EventType.LEFT, dates, immediate=left.immediate)
+    elif was is None or was.kind is EmploymentKind.JOINING_CANCELLED:
         yield Restoring(EventType.JOINING_CANCELLED)
     elif was.kind in _EMPLOYED:
         yield from _employed(known, was, former)
@@ -117,7 +129,8 @@ def _employment(known: Employment | None, former: Profile) -> Iterator[Restoring
     else:
         if known.immediate and not was.immediate:
             yield Restoring(EventType.LEAVING_CANCELLED)  # only this ends that it is immediate
-        yield Restoring(EventType.LEFT, _dates(was), immediate=was.immediate)
+        dates = _dates(was.last_working_day, was.left_at or was.at)
+        yield Restoring(EventType.LEFT, dates, immediate=was.immediate)
 
 
 def _employed(known: Employment, was: Employment, former: Profile) -> Iterator[Restoring]:
@@ -130,6 +143,12 @@ def _employed(known: Employment, was: Employment, former: Profile) -> Iterator[R
     yield Restoring(EventType.JOINED, names | {"hireDate": hired})
 
 
+def _was_never_here(employment: Employment | None) -> bool:
+    if employment is None or employment.kind is not EmploymentKind.JOINING_CANCELLED:
+        return False
+    return employment.former_departure is None
+
+
 def _says(employment: Employment) -> tuple[object, ...]:
     """Return what a statement of employment comes to; who made it and when does not matter."""
     if employment.kind is EmploymentKind.LEFT:
@@ -137,11 +156,10 @@ def _says(employment: Employment) -> tuple[object, ...]:
         return EmploymentKind.LEFT, employment.hire_date, *dates
     if employment.kind in _EMPLOYED:
         return EmploymentKind.JOINED, employment.hire_date
-    return (employment.kind,)
+    return employment.kind, employment.former_departure is not None
 
 
-def _dates(was: Employment) -> dict[str, FactValue]:
-    if was.last_working_day is not None:
-        return {"lastWorkingDay": was.last_working_day.isoformat()}
-    left_at = was.left_at or was.at
+def _dates(last_working_day: date | None, left_at: datetime) -> dict[str, FactValue]:
+    if last_working_day is not None:
+        return {"lastWorkingDay": last_working_day.isoformat()}
     return {"leftAt": left_at.isoformat().replace("+00:00", "Z")}
