@@ -135,6 +135,31 @@ def test_usage_errors_exit_with_two(shell: Shell) -> None:
     assert all("Traceback" not in each.err and each.out == "" for each in ran)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("sources replay hr --since gestern", "'--since': 'gestern' is no time: write it as 2026-11-28"),
+        ("events replay --since 2026-02-30", "'--since': '2026-02-30' is no time: write it as 2026-11-28"),
+        ("people leave Ada --on morgen", "'--on': 'morgen' is no day: write it as 2026-11-28"),
+        ("sources replay hr --delivery all", "'--delivery': 'all' is no id: expected a whole number"),
+        ("jobs show 9223372036854775808", "'ID': '9223372036854775808' is no id: expected a whole number up to"),
+        ("people list --after 9223372036854775808", "'--after': '9223372036854775808' is no id"),
+        ("jobs list --state broken", "'--state': 'broken' is not one of 'queued', 'running'"),
+        ("token create --role king", "'--role': 'king' is not one of 'viewer', 'operator'"),
+        ("jobs list --limit many", "'--limit': 'many' is no whole number"),
+        ("jobs list --limit 0", "'--limit': '0' is less than 1"),
+        ("sandbox --port 65536", "'--port': '65536' is more than 65535"),
+        ("sandbox --block long", "'--block': 'long' is no number"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_option_and_what_is_expected(shell: Shell, written: str, said: str) -> None:
+    """In our own words: nothing of pydantic's shows through."""
+    ran = shell.run(*written.split())
+
+    assert (ran.code, ran.out) == (2, "")
+    assert f"Error: Invalid value for {said}" in ran.err.splitlines()[-1]
+
+
 def test_a_port_in_use_fails_with_a_sentence(shell: Shell) -> None:
     """`serve` and `sandbox` say that their port is taken."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

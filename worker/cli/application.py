@@ -27,12 +27,14 @@ from worker.cli.commands import (
     why,
 )
 from worker.cli.demo.command import demo
+from worker.cli.usage import Commands
 
 
 def application() -> typer.Typer:
     """Return the application with all commands."""
     app = typer.Typer(
         name="mailroster",
+        cls=Commands,
         help="Keeps an organisation's Migadu mailboxes in step with its roster.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,

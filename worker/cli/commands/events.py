@@ -7,7 +7,7 @@ import typer
 from worker.cli.commands.reapplying import replay
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json
+from worker.cli.options import After, Id, Json
 from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.undone import show_undone
 from worker.execution import event_verbs, undo
@@ -17,8 +17,6 @@ from worker.store.database import Session
 from worker.store.states import EventState
 from worker.store.tables import EventRow
 from worker.web.objects import event_detail, event_object, listing
-
-EventId = Annotated[int, typer.Argument(metavar="ID")]
 
 
 def commands() -> typer.Typer:
@@ -36,7 +34,7 @@ def commands() -> typer.Typer:
 def list_events(
     *,
     state: Annotated[list[EventState] | None, typer.Option(help="Only events in this state; may be repeated.")] = None,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only events behind this one.")] = 0,
+    after: After = 0,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +54,7 @@ def list_events(
         say(f"There are more: --after {rows[limit - 1].id}")
 
 
-def show(event_id: EventId, *, as_json: Json = False) -> None:
+def show(event_id: Id, *, as_json: Json = False) -> None:
     """Show an event as it was received, and what came of it. Exits with 3 if it is parked: then it needs a person."""
     with opened() as deployment, deployment.database.read() as session:
         row = events.get(session, event_id)
@@ -70,7 +68,7 @@ def show(event_id: EventId, *, as_json: Json = False) -> None:
         raise typer.Exit(3)
 
 
-def retry(event_id: EventId) -> None:
+def retry(event_id: Id) -> None:
     """Have an event applied now that was parked or dismissed, or that failed and waits; its failures are forgotten."""
     with opened(ringing=True) as deployment:
         event_verbs.retry(deployment.database, deployment.clock, deployment.bell, event_id, actor())
@@ -78,7 +76,7 @@ def retry(event_id: EventId) -> None:
 
 
 def dismiss(
-    event_id: EventId,
+    event_id: Id,
     *,
     reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "dismissed by an operator",
 ) -> None:
@@ -88,7 +86,7 @@ def dismiss(
     say(f"event {event_id} is dismissed")
 
 
-def undo_event(event_id: EventId, *, as_json: Json = False) -> None:
+def undo_event(event_id: Id, *, as_json: Json = False) -> None:
     """Restore what held before the job that came of an event, as `jobs undo` does."""
     with opened(ringing=True) as deployment:
         undone = undo.undo_event(deployment.intake, event_id, actor())

@@ -8,7 +8,7 @@ import typer
 from worker.cli.commands.jobs import subjects_of
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json
+from worker.cli.options import Id, Json
 from worker.cli.output import moment, say, show_json
 from worker.deployment import Deployment
 from worker.execution import verbs
@@ -20,8 +20,6 @@ from worker.store.holds import Hold
 from worker.store.steps import planned
 from worker.store.zones import zones
 from worker.web.objects import hold_object, jobs_of_hold, listing
-
-HoldId = Annotated[int, typer.Argument(metavar="ID")]
 
 
 def commands() -> typer.Typer:
@@ -52,7 +50,7 @@ def list_holds(
         say("Nothing is held by a brake.")
 
 
-def show(hold_id: HoldId, *, as_json: Json = False) -> None:
+def show(hold_id: Id, *, as_json: Json = False) -> None:
     """Show one hold, decided or not. Exits with 3 while it waits for a decision."""
     with opened() as deployment, deployment.database.read() as session:
         hold = holds.find_hold(session, hold_id)
@@ -67,7 +65,7 @@ def show(hold_id: HoldId, *, as_json: Json = False) -> None:
 
 
 def approve(
-    hold_id: HoldId,
+    hold_id: Id,
     *,
     plan: Annotated[str, typer.Option(metavar="HASH", help="The hash that `holds list` shows.")],
 ) -> None:
@@ -81,7 +79,7 @@ def approve(
         say(f"hold {hold_id} is approved: policy {policy.policy[:12]} is in force")
 
 
-def reject(hold_id: HoldId) -> None:
+def reject(hold_id: Id) -> None:
     """Dismiss the jobs that a brake stopped, or keep the policy out."""
     with opened(ringing=True) as deployment:
         number = verbs.reject_hold(deployment.database, deployment.clock, deployment.bell, hold_id, actor())

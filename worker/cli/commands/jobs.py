@@ -8,7 +8,7 @@ import typer
 
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json
+from worker.cli.options import After, Id, Json
 from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.steps import show_held_plan, show_step
 from worker.cli.undone import show_undone
@@ -26,7 +26,6 @@ from worker.store.undos import ways_back
 from worker.store.zones import Zones, zones
 from worker.web.objects import job_detail, job_objects, listing
 
-JobId = Annotated[int, typer.Argument(metavar="ID")]
 NEEDS_A_PERSON = (JobState.HELD, JobState.PARKED)
 
 
@@ -45,7 +44,7 @@ def list_jobs(
     *,
     state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
     person: Annotated[str | None, typer.Option(metavar="PERSON", help="Only jobs of this person.")] = None,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only jobs behind this one.")] = 0,
+    after: After = 0,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1000,
     as_json: Json = False,
 ) -> None:
@@ -68,7 +67,7 @@ def list_jobs(
         say(f"There are more: --after {rows[limit - 1].id}")
 
 
-def show(job_id: JobId, *, as_json: Json = False) -> None:
+def show(job_id: Id, *, as_json: Json = False) -> None:
     """Show a job with its calls. Exits with 3 if it is held or parked: then it needs a person."""
     with opened() as deployment, deployment.database.read() as session:
         row = jobs.get(session, job_id)
@@ -82,7 +81,7 @@ def show(job_id: JobId, *, as_json: Json = False) -> None:
         raise typer.Exit(3)
 
 
-def retry(job_id: JobId) -> None:
+def retry(job_id: Id) -> None:
     """Have a waiting, held or parked job run now, and a dismissed one anew. Brakes: `mailroster holds approve`."""
     with opened(ringing=True) as deployment:
         queued = verbs.retry(deployment.database, deployment.clock, deployment.bell, job_id, actor())
@@ -90,7 +89,7 @@ def retry(job_id: JobId) -> None:
 
 
 def dismiss(
-    job_id: JobId,
+    job_id: Id,
     *,
     reason: Annotated[str, typer.Option(help="Why, for the audit.")] = "dismissed by an operator",
 ) -> None:
@@ -100,7 +99,7 @@ def dismiss(
     say(f"job {job_id} is dismissed")
 
 
-def undo(job_id: JobId, *, as_json: Json = False) -> None:
+def undo(job_id: Id, *, as_json: Json = False) -> None:
     """Restore what held before a job, as an operator's word that counts until a source says something newer.
 
     A departure, a block or a stage: the departure is called off. A suspension or its end: the other. A joining: it is

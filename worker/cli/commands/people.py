@@ -1,7 +1,7 @@
 """``people``: look at them, and an operator's own statements about them."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ import typer
 from worker.cli.commands import merging
 from worker.cli.commands.jobs import NEEDS_A_PERSON
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json, Who
+from worker.cli.options import After, Json, LastDay, Who
 from worker.cli.output import moment, say, show_json, show_table
 from worker.cli.whom import erased_sentence, person_meant
 from worker.deployment import Deployment
@@ -41,7 +41,7 @@ def commands() -> typer.Typer:
 
 def list_people(
     *,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only people behind this one.")] = 0,
+    after: After = 0,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 1000,
     as_json: Json = False,
 ) -> None:
@@ -83,9 +83,7 @@ def show(who: Who, *, as_json: Json = False) -> None:
 def leave(
     who: Who,
     *,
-    on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The last working day.")
-    ] = None,
+    on: LastDay = None,
     now: Annotated[bool, typer.Option("--now", help="Block at once, whatever the dates.")] = False,
     as_json: Json = False,
 ) -> None:

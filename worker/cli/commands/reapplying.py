@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json
+from worker.cli.options import Json, Moment
 from worker.cli.output import say, show_json
 from worker.deployment import Deployment
 from worker.intake.reapply import UNLESS_TOLD, Outcome, Replayable, Told, Wanted, reapply
@@ -24,8 +23,6 @@ _WORDS: Final = {
     Outcome.FAILED: "cannot be applied",
 }
 _MOST_SAID = 10
-
-Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"])]
 
 
 def replay(
@@ -43,7 +40,7 @@ def replay(
 
     May be repeated and interrupted. Exits with 3 if something cannot be applied.
     """
-    wanted = Wanted(tuple(state or UNLESS_TOLD), source, since.replace(tzinfo=UTC) if since else None)
+    wanted = Wanted(tuple(state or UNLESS_TOLD), source, since)
     with opened(ringing=not dry_run) as deployment:
         counts, news = _heard(reapply(deployment.intake, wanted, dry_run=dry_run))
         if not dry_run:

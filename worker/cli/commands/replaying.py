@@ -1,15 +1,15 @@
 """``sources replay``: what a source delivered, read once more by today's configuration."""
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json
+from worker.cli.options import Json, Moment
 from worker.cli.output import say, show_json
+from worker.cli.usage import read_id
 from worker.deployment import Deployment
 from worker.intake.replay import Outcome, Told, Wanted
 from worker.intake.replay import replay as replayed
@@ -30,15 +30,13 @@ _WORDS: Final = {
 _FOR_A_PERSON = (Outcome.REFUSED, Outcome.UNOPENED)
 _MOST_SAID = 10
 
-Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"])]
-
 
 def replay(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The source whose deliveries are read once more.")],
     *,
     since: Moment = None,
     until: Moment = None,
-    delivery: Annotated[int | None, typer.Option(metavar="ID", help="This delivery alone.")] = None,
+    delivery: Annotated[int | None, typer.Option(metavar="ID", parser=read_id, help="This delivery alone.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come of it, and change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +44,7 @@ def replay(
 
     May be repeated and interrupted. Exits with 3 if something is still refused.
     """
-    wanted = Wanted(name, _utc(since), _utc(until), delivery)
+    wanted = Wanted(name, since, until, delivery)
     with opened(ringing=not dry_run) as deployment:
         _require(deployment, name)
         told = list(replayed(deployment.intake, wanted, reader(deployment.sources, name), dry_run=dry_run))
@@ -68,10 +66,6 @@ def _require(deployment: Deployment, name: str) -> None:
         known = [each.name for each in watched(session, deployment.sources.by_name)]
         if name not in known and not deliveries.of_source(session, name)[0]:
             raise Failed(f"there is no source {name!r}; known are {', '.join(known) or 'none'}")
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return None if at is None else at.replace(tzinfo=UTC)
 
 
 def _record(deployment: Deployment, name: str, counts: Counter[Outcome]) -> None:

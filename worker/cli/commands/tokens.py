@@ -6,7 +6,7 @@ import typer
 
 from worker.cli.failed import Failed
 from worker.cli.opening import actor, opened
-from worker.cli.options import Json
+from worker.cli.options import Id, Json
 from worker.cli.output import say, show_json, show_table
 from worker.store import audit
 from worker.store.tokens import Role, Token, create_token, list_tokens, revoke_token
@@ -57,7 +57,7 @@ def list_all(*, as_json: Json = False) -> None:
     show_table(("id", "role", "source", "made", "revoked"), rows, empty="There are no tokens.")
 
 
-def revoke(token_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def revoke(token_id: Id) -> None:
     """Revoke a token from now on."""
     with opened() as deployment, deployment.database.write() as session:
         now = deployment.clock.now()
