@@ -4,7 +4,8 @@ One question at a time and thread, each within its deadline, repeated a few time
 is a value. Nothing of an answer, no subject and no secret is in a reason.
 """
 
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -100,7 +101,6 @@ class Hydration:
 
     def fetch(self, source: str, subject: str) -> Answer:
         """Ask a source for a person's record. Never raises for what is wrong at the other end."""
-        asking = _Asking(self._sources[source], self._opened().client())
         repeating = Retrying(
             sleep=self._wait,
             retry=retry_if_result(_may_pass),
@@ -108,8 +108,12 @@ class Hydration:
             wait=_pause,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        answer: Answer = repeating(asking.ask, subject)
+        answer: Answer = repeating(self.ask_once, source, subject)
         return answer
+
+    def ask_once(self, source: str, subject: str) -> Answer:
+        """Ask a source for a person's record, and not again whatever it answers. Raises as little as ``fetch``."""
+        return _Asking(self._sources[source], self._opened().client()).ask(subject)
 
     def close(self) -> None:
         """Close all connections."""
@@ -157,7 +161,7 @@ class _Asking:
             with closing(self.http.send(self.http.build_request("GET", url, headers=headers), stream=True)) as response:
                 return self._judged(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # their messages may hold the URL
-            return Failed(f"it gave no whole answer ({type(error).__name__})", worth_repeating=True)
+            return Failed(f"it gave no whole answer ({_kind_of(error)})", worth_repeating=True)
 
     def _judged(self, response: httpx.Response) -> Answer:
         status, said = response.status_code, f"it answered {response.status_code}"
@@ -193,3 +197,20 @@ class _Asking:
             return Failed("its answer holds no object at hydrate.record")
         assert self.source.map is not None
         return Fetched(facts_of(self.source.map, content, found))
+
+
+def _kind_of(error: Exception) -> str:
+    """Return what kind of error it is; of one in TLS the library's words, which name a host at most."""
+    for each in _chain(error):
+        match each:
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is not trusted: {each.verify_message.rstrip('.')}"
+            case ssl.SSLError():
+                return f"TLS: {each.reason}"
+    return type(error).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__  # httpcore keeps no cause

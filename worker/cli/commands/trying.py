@@ -15,8 +15,9 @@ from worker.cli.output import say, show_json
 from worker.deployment import Deployment
 from worker.mail import agreeing, counted
 from worker.sources import AmqpSource, HookSource, SourceConfig
+from worker.sources.hydration_trial import try_hydration
 from worker.sources.roster_files import Contents, FileSource, FolderSource, read_roster
-from worker.sources.trial import Answer, NoTrial, Unreachable, body_for, send_trial, shared_secrets
+from worker.sources.trial import SUBJECT, Answer, NoTrial, Unreachable, body_for, send_trial, shared_secrets
 
 _REFUSALS = {
     401: "the server holds another secret, or its clock another time: restart it with this sources file and secret",
@@ -103,7 +104,7 @@ def _of_hook(deployment: Deployment, source: HookSource, url: str, body: Path | 
     number, signing = len(source.secrets), len(shared_secrets(source))
     public = f", {number - signing} of them a public key" if number > signing else ""
     yield Check("secret", ok=True, said=f"{number} readable{public}")
-    now = deployment.clock.now()
+    now, subject = deployment.clock.now(), SUBJECT
     try:
         content = body.read_bytes() if body is not None else body_for(source, now)
         answer = send_trial(source, url, content, now)
@@ -116,6 +117,10 @@ def _of_hook(deployment: Deployment, source: HookSource, url: str, body: Path | 
     else:
         yield Check("server", ok=True, said=f"{url} answers")
         yield from _of_answer(answer)
+        subject = next(_subjects(answer), SUBJECT)
+    if source.hydrate is not None:
+        verdict = try_hydration(deployment.hydration, source, subject, now)
+        yield Check("hydrate", verdict.ok, verdict.said)
 
 
 def _of_answer(answer: Answer) -> Iterator[Check]:
@@ -148,6 +153,12 @@ def _of_reading(answer: Answer) -> Iterator[Check]:
 def _listed(answer: Answer, name: str, words: Callable[[dict[str, Any]], str]) -> list[str]:
     found = answer.told.get(name)
     return [words(each) for each in found] if isinstance(found, list) else []
+
+
+def _subjects(answer: Answer) -> Iterator[str]:
+    """Yield of whom the delivery told that they changed."""
+    found = answer.told.get("hints")
+    yield from (str(each["subject"]) for each in (found if isinstance(found, list) else []))
 
 
 def _event(event: dict[str, Any]) -> str:
