@@ -10,7 +10,7 @@ from tests.integration.office import ON_POSTGRESQL
 from tests.integration.test_lookups import explained, is_table_scan
 from worker.intake.hints import note_hints
 from worker.sources import Hint
-from worker.store import hint_pauses, hints
+from worker.store import hint_pauses, hints, settled_hints
 from worker.store.database import Database
 from worker.store.hints import SPACING, Claim, Noted
 from worker.store.states import HintState
@@ -18,7 +18,7 @@ from worker.store.tables import HintKeyRow, HintRow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=2)
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 def hint(subject: str = "E1", key: str = "k1", at: datetime = NOON, word: str | None = None) -> Hint:
@@ -51,6 +51,22 @@ def rows(database: Database) -> list[HintRow]:
     """Return all hints."""
     with database.read() as session:
         return list(session.scalars(select(HintRow).order_by(HintRow.id)))
+
+
+def taken(database: Database) -> Claim:
+    """Claim a hint that is there."""
+    mine = claim(database)
+    assert mine is not None
+    return mine
+
+
+def forget(database: Database, before: datetime, *, limit: int) -> int:
+    """Forget what was settled before."""
+    with database.write() as session:
+        is_any = settled_hints.any_older(session, before)
+        number = settled_hints.forget_older(session, before, limit=limit)
+    assert is_any is bool(number)
+    return number
 
 
 def test_a_burst_about_one_person_is_one_row(database: Database) -> None:
@@ -274,6 +290,59 @@ def test_a_claim_among_a_hundred_thousand_settled_hints_reads_few_rows(database:
     told = "\n".join(plans)
     assert "ix_hints_due" in told
     assert not [line for line in told.splitlines() if is_table_scan(line) and "hint_pauses" not in line], told
+
+
+def test_what_was_settled_long_ago_is_forgotten_in_batches_and_nothing_else(database: Database) -> None:
+    """With all keys; what is outstanding stays however old it is, and so does what was settled since."""
+    note(database, hint("E1", "k1"), hint("E1", "k1~"), hint("E2", "k2"), hint("E3", "k3"), hint("E4", "k4"))
+    settle(database, taken(database))
+    settle(database, taken(database))
+    settle(database, taken(database), NOON + DAY)
+
+    assert forget(database, NOON, limit=1) == 0
+    assert [forget(database, NOON + DAY, limit=1) for _ in range(3)] == [1, 1, 0]
+
+    assert [row.subject for row in rows(database)] == ["E3", "E4"]
+    assert [each.duplicate for each in note(database, hint("E3", "k3"), hint("E1", "k1"))] == [True, False]
+
+
+@ON_POSTGRESQL
+def test_forgetting_passes_over_what_another_has_in_hand(database: Database) -> None:
+    """Two that forget at once, or one beside an erasure, neither wait for each other nor do anything twice."""
+    note(database, hint("E1", "k1"), hint("E2", "k2"), hint("E3", "k3"))
+    for _ in range(3):
+        settle(database, taken(database))
+    with database.write() as one, database.write() as other, database.write() as third:
+        hints.forget(one, [("hr", "E1")])
+        assert settled_hints.forget_older(other, NOON + DAY, limit=1) == 1
+        assert settled_hints.forget_older(third, NOON + DAY, limit=9) == 1
+
+    assert rows(database) == []
+
+
+@ON_POSTGRESQL
+def test_forgetting_among_a_hundred_thousand_hints_reads_few_rows(database: Database) -> None:
+    """By index: where nothing is over, where as much is over as one look forgets, and where all is."""
+    with database.write() as session:
+        session.execute(
+            text(
+                "insert into hints (source, subject, occurred_at, words, state, generation, fence, run_at, failures, "
+                "heard_at, settled_at) select 'hr', 'E' || n, :at, '[]', 'settled', 1, 1, :at, 0, :at, "
+                "cast(:at as timestamptz) + n * interval '1 second' from generate_series(1, 100000) n"
+            ),
+            {"at": NOON},
+        )
+        session.execute(text("insert into hint_keys select source, 'k' || id, id, settled_at from hints"))
+        session.execute(text("analyze hints"))
+        session.execute(text("analyze hint_keys"))
+    with explained(database) as plans, database.write() as session:
+        for seconds, found in ((0, 0), (500, 499), (200_000, 500)):
+            assert settled_hints.any_older(session, NOON + seconds * SECOND) is bool(found)
+            assert settled_hints.forget_older(session, NOON + seconds * SECOND, limit=500) == found
+
+    told = "\n".join(plans)
+    assert "ix_hints_settled" in told
+    assert not [line for line in told.splitlines() if is_table_scan(line)], told
 
 
 def test_leases_go_by_the_clock_of_the_database(database: Database) -> None:

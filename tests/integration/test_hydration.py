@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from tests.integration.office import DAY, MONDAY, Office
 from tests.vendor import KEY, Vendor, answering, send, vending
+from worker.execution import sweep_once
 from worker.intake import hydrate_next
 from worker.intake.hints import take
 from worker.intake.replay import Outcome, Wanted, replay
@@ -26,7 +27,7 @@ from worker.sources import Hint, HookSource, Parsed, load_sources
 from worker.sources.hydration import Hydration
 from worker.store import hint_pauses, hints, people
 from worker.store.states import HintState
-from worker.store.tables import DeliveryRow, EventRow, HintRow
+from worker.store.tables import DeliveryRow, EventRow, HintKeyRow, HintRow
 from worker.wire import ThreadClients
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -554,4 +555,18 @@ def test_a_replay_asks_once_more(hydrated: Hydrated) -> None:
 
     assert [each.outcome for each in told] == [Outcome.ASKED]
     assert hydrated.hydrate() == 1
+    assert len(hydrated.told()) == 1
+
+
+def test_a_settled_hint_is_forgotten_by_the_sweep(hydrated: Hydrated) -> None:
+    """After 90 days, or as long as deliveries are kept where that is longer; what the person is known for stays."""
+    hydrated.hear(**ADA)
+    hydrated.office.move(90 * DAY)
+    sweep_once(replace(hydrated.office.execution, raw_kept=91 * DAY), threads=1)
+    assert hydrated.row().state is HintState.SETTLED
+    sweep_once(hydrated.office.execution, threads=1)
+
+    assert (hydrated.office.total(HintRow), hydrated.office.total(HintKeyRow)) == (0, 0)
+    assert hydrated.person().facts["givenName"] == "Ada"
+    hydrated.hear(**ADA)
     assert len(hydrated.told()) == 1

@@ -1,26 +1,28 @@
 """Sweep: what bells do not tell. A thread in every worker process looks every few seconds, with no leader.
 
-It gives back what dead workers held, follows the database's clock where that was set back, deletes deliveries that were
-kept for long enough, and rings for work that is due. However many sweep, the work is done once.
+It gives back what dead workers held, follows the database's clock where that was set back, deletes deliveries and
+hints that were kept for long enough, and rings for work that is due. However many sweep, the work is done once.
 """
 
 import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from worker.execution.context import Execution
 from worker.execution.perform import DRY_RUN
-from worker.store import deliveries, events, hints, holds, jobs, leases, lines, people, workers
+from worker.store import deliveries, events, hints, holds, jobs, leases, lines, people, settled_hints, workers
 from worker.store.database import DatabaseFailure, Session
 from worker.store.policies import active_policy
 
 _log = structlog.get_logger(__name__)
-_DELIVERIES = 500
-"""How many deliveries whose time is over are deleted in one look."""
+_FORGOTTEN = 500
+"""How many deliveries, and how many hints, whose time is over are deleted in one look."""
+_HINTS_KEPT = timedelta(days=90)
+"""At least so long it is known of a hint that it was delivered; no sender that we know delivers anything so late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,13 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
         waiting = _any_to_apply(session, now)
         due = jobs.due_count(session, now, at_most=threads)
         to_ask_for = hints.due_count(session, now, at_most=threads)
-        over = deliveries.any_older(session, now - execution.raw_kept)
-    if over:
+        is_anything_over = deliveries.any_older(session, now - execution.raw_kept) or settled_hints.any_older(
+            session, now - _hints_kept(execution)
+        )
+    if is_anything_over:
         with execution.database.write() as session:
-            deliveries.forget_older(session, now - execution.raw_kept, limit=_DELIVERIES)
+            deliveries.forget_older(session, now - execution.raw_kept, limit=_FORGOTTEN)
+            settled_hints.forget_older(session, now - _hints_kept(execution), limit=_FORGOTTEN)
     for _ in range(threads if waiting else 0):
         execution.bell.ring_apply()
     for _ in range(due):
@@ -64,6 +69,11 @@ def sweep_once(execution: Execution, threads: int) -> Swept:
     for _ in range(to_ask_for):
         execution.bell.ring_hydrate()
     return Swept(given_back, threads if waiting else 0, due, to_ask_for)
+
+
+def _hints_kept(execution: Execution) -> timedelta:
+    """A replay asks once more for those that were taken, so they are known for as long as deliveries are kept."""
+    return max(_HINTS_KEPT, execution.raw_kept)
 
 
 def _any_to_apply(session: Session, now: datetime) -> bool:

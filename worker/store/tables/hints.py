@@ -48,6 +48,7 @@ class HintRow(Base):
         Index("uq_hints_slot", "source", "slot", unique=True, **only_where("state = 'fetching'")),
         Index("ix_hints_due", "source", "run_at", "id", **only_where("state = 'waiting'")),
         Index("ix_hints_parked", "source", "id", **only_where("state = 'parked'")),
+        Index("ix_hints_settled", "settled_at", **only_where("state = 'settled'")),
         Index("ix_hints_subject", "source", "subject"),
     )
 
