@@ -14,6 +14,7 @@ from worker.execution.verbs import VerbRefused
 from worker.intake import EventsRefused, NothingToTakeBack
 from worker.intake.merging import MergeRefused
 from worker.intake.replay import NothingToReplay
+from worker.intake.rosters import ImportRunning
 from worker.intake.statements import UnknownPerson
 from worker.migadu import MigaduError
 from worker.policy import PolicyInvalid
@@ -29,6 +30,7 @@ FORESEEN: Final = (
     ClockInvalid,
     DatabaseFailure,
     EventsRefused,
+    ImportRunning,
     MergeRefused,
     MigaduError,
     NoCallNow,

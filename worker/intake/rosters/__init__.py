@@ -6,7 +6,7 @@ Reading is ``sources``', folding and all that follows is the inbox's: here a fil
 from worker.intake.rosters.absences import Absences
 from worker.intake.rosters.importing import Imported, import_roster
 from worker.intake.rosters.order import Order
-from worker.intake.rosters.refusals import Interrupted, RosterRefused, Truncated
+from worker.intake.rosters.refusals import ImportRunning, Interrupted, RosterRefused, Truncated
 from worker.intake.rosters.tally import Difference, Tally
 from worker.intake.rosters.watching import FolderWatch
 
@@ -14,6 +14,7 @@ __all__ = [
     "Absences",
     "Difference",
     "FolderWatch",
+    "ImportRunning",
     "Imported",
     "Interrupted",
     "Order",

@@ -17,11 +17,12 @@ from worker.intake.context import Intake
 from worker.intake.rosters.absences import Absences, departures, look_for_absent, remember
 from worker.intake.rosters.comparing import AT_ONCE, compare
 from worker.intake.rosters.order import Order
-from worker.intake.rosters.refusals import RosterRefused
+from worker.intake.rosters.refusals import ImportRunning, RosterRefused
 from worker.intake.rosters.spool import Spool
 from worker.intake.rosters.tally import Tally
 from worker.sources.roster_files import Contents, FileSource, read_roster
 from worker.store import snapshots
+from worker.store.import_turns import ImportUnderWay, Turn, turn
 from worker.store.tables import SnapshotRow
 
 _A_LITTLE = timedelta(milliseconds=1)
@@ -45,9 +46,20 @@ class Imported:
 def import_roster(intake: Intake, source: FileSource, file: BinaryIO, order: Order) -> Imported:
     """Import a roster that can be read from its start again.
 
-    Raises RosterRefused, after which nothing was accepted, or Interrupted; any database error means that the same file
-    may be imported again. A dry run compares, and writes nothing.
+    One of a source at a time, because the second of two is compared with what the first states. Raises RosterRefused or
+    ImportRunning, after which nothing was accepted, or Interrupted; any database error means that the same file may be
+    imported again. A dry run compares, and writes nothing.
     """
+    if order.dry_run:
+        return _import(intake, source, file, order, Turn(lambda: None))
+    try:
+        with turn(intake.database, source.name, intake.clock.now()) as mine:
+            return _import(intake, source, file, order, mine)
+    except ImportUnderWay as other:
+        raise ImportRunning(source.name, other.since) from other
+
+
+def _import(intake: Intake, source: FileSource, file: BinaryIO, order: Order, mine: Turn) -> Imported:
     order = replace(order, taken_at=_after_the_last(intake, source, order.taken_at))
     with Spool() as rows, Spool() as documents:
         contents, digest = _read(file, source, order, rows)
@@ -59,14 +71,15 @@ def import_roster(intake: Intake, source: FileSource, file: BinaryIO, order: Ord
         if order.dry_run:
             return Imported(order.taken_at, contents.rows, tally, 0, absences)
         events = (document for batch in documents.batches(_ACCEPTED_AT_ONCE) for document in batch)
-        accepted = _accept(intake, source, order, events, documents.count)
+        accepted = _accept(intake, source, order, events, documents.count, mine)
     row = _row(source, order, contents, digest)
+    mine.hold()
     with intake.database.write() as session:
         absences = remember(session, source, row, listed, absences)
     leaves = list(departures(intake, source, absences.leaving, order.taken_at)) if absences else []
     for leave in leaves:
         tally.add(leave, None)
-    accepted += _accept(intake, source, order, leaves, len(leaves))
+    accepted += _accept(intake, source, order, leaves, len(leaves), mine)
     return Imported(order.taken_at, contents.rows, tally, accepted, absences)
 
 
@@ -105,10 +118,16 @@ def _read(file: BinaryIO, source: FileSource, order: Order, rows: Spool) -> tupl
 
 
 def _accept(
-    intake: Intake, source: FileSource, order: Order, documents: Iterable[dict[str, object]], total: int
+    intake: Intake,
+    source: FileSource,
+    order: Order,
+    documents: Iterable[dict[str, object]],
+    total: int,
+    mine: Turn,
 ) -> int:
     accepted, done, left = 0, 0, iter(documents)
     while batch := list(islice(left, _ACCEPTED_AT_ONCE)):
+        mine.hold()
         receipts = accept(intake, source.name, batch)
         accepted += sum(not receipt.duplicate for receipt in receipts)
         done += len(batch)

@@ -3,10 +3,12 @@
 RosterError
 ├── RosterRefused    something in it is wrong
 │   └── Truncated    it lacks too many people to be complete
+├── ImportRunning    another roster of its source is being imported
 └── Interrupted      the program ends; the same file again goes on where this one stopped
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from worker.mail import agreeing
 from worker.sources.roster_files import Fault
@@ -37,6 +39,15 @@ class Truncated(RosterRefused):
             f"and a complete roster must list {floor:.0%}: it is taken as truncated and counts for nothing"
         )
         super().__init__([Fault(None, None, why)], 1, rows)
+
+
+class ImportRunning(RosterError):
+    """Another roster of the same source is being imported, and this one is to be compared with what that one states."""
+
+    def __init__(self, source: str, since: datetime | None) -> None:
+        """Tell since when, where that is known."""
+        began = f", since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+        super().__init__(f"another import of {source} is running{began}: try again when it has ended")
 
 
 class Interrupted(RosterError):

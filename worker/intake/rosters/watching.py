@@ -1,7 +1,8 @@
 """Watching folders: a thread in every worker process that looks every few seconds and imports what has settled.
 
-A file that cannot be imported now, because the database does not answer or the process ends, stays taken and is
-imported by whoever looks next. One that ends its worker each time is rejected after a few tries.
+A file that cannot be imported now, because the database does not answer, another roster of its source is being imported
+or the process ends, stays taken and is imported by whoever looks next. One that ends its worker each time is rejected
+after a few tries.
 """
 
 import random
@@ -16,7 +17,7 @@ from worker.intake.context import Intake
 from worker.intake.rosters.folder import PROCESSED, REJECTED, Folder, Taken
 from worker.intake.rosters.importing import import_roster
 from worker.intake.rosters.order import Order
-from worker.intake.rosters.refusals import Interrupted, RosterRefused
+from worker.intake.rosters.refusals import ImportRunning, Interrupted, RosterRefused
 from worker.intake.rosters.shown import imported_object, refused_object
 from worker.sources.roster_files import Fault, FolderSource
 from worker.store.database import DatabaseFailure
@@ -30,7 +31,8 @@ _QUIET_AFTER_FAILURE_S = 30.0
 def look_once(intake: Intake, folder: Folder, now_s: float, *, is_stopping: Callable[[], bool] = lambda: False) -> int:
     """Look once at a folder, import what was left behind and what has settled, and return how many files ended.
 
-    Raises OSError where the folder cannot be used, and a database error or Interrupted after a file that stays taken.
+    Raises OSError where the folder cannot be used, and a database error, ImportRunning or Interrupted after a file that
+    stays taken.
     """
     ended = 0
     with folder.turn() as is_ours:
@@ -81,6 +83,8 @@ class FolderWatch:
             look_once(self._intake, folder, now_s, is_stopping=self._stop.is_set)
         except Interrupted:
             return
+        except ImportRunning as error:
+            _log.info("a roster waits for another", source=name, why=str(error))
         except DatabaseFailure as error:
             _log.warning("a roster waits for the database", source=name, error=type(error).__name__)
         except OSError as error:
@@ -104,7 +108,7 @@ def _import(intake: Intake, folder: Folder, taken: Taken, is_stopping: Callable[
             imported = import_roster(intake, source, file, order)
     except RosterRefused as refused:
         return _reject(intake, folder, taken, refused)
-    except (Interrupted, DatabaseFailure):
+    except (Interrupted, ImportRunning, DatabaseFailure):
         folder.begin(taken, taken.tries - 1)  # none of its doing
         raise
     result = {"file": taken.name, "source": source.name, "state": PROCESSED, **imported_object(imported)}
