@@ -67,6 +67,22 @@ def test_a_batch_is_accepted_as_a_whole(office: Office) -> None:
     assert [receipt["duplicate"] for receipt in answer.json()["events"]] == [False, False]
 
 
+def test_what_is_refused_of_a_batch_again_is_told_as_known_and_why(office: Office) -> None:
+    """The record of an equal one that was refused before holds its reason wherever in a batch it stood."""
+    wrong, other = (joined(number) | {"type": f"person.{number}"} for number in (2, 3))
+    first = send(office, [joined(1), wrong], {"content-type": BATCH})
+    again = send(office, [wrong, joined(1), other], {"content-type": BATCH})
+
+    (known,) = first.json()["events"]
+    assert [each["duplicate"] for each in again.json()["events"]] == [True, False]
+    assert again.json()["events"][0]["id"] == known["id"]
+    problems = again.json()["problems"]
+    assert [each[:9] for each in problems] == ["event 1: ", "event 3: "]
+    for receipt, told in zip(again.json()["events"], problems, strict=True):
+        shown = office.http.get(f"/api/v1/events/{receipt['id']}", headers=office.token(Role.VIEWER)).json()
+        assert shown["reason"] == told[9:]
+
+
 def test_binary_mode_means_the_same_as_structured(office: Office) -> None:
     """Attributes from headers and data from the body fold into the same event."""
     answer = send(office, joined()["data"], BINARY)

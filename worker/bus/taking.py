@@ -32,7 +32,7 @@ def take(intake: Intake, source: str, message: Message) -> Taken:
     try:
         told = documents(message)
     except BodyInvalid as error:
-        return _refused(source, refuse(intake, source, message.text, str(error)), str(error))
+        return _refused(source, refuse(intake, source, message.text, str(error)).id, str(error))
     try:
         accept(intake, source, told, raw=raw_of(message))
     except EventsRefused as refused:
@@ -45,7 +45,7 @@ def take(intake: Intake, source: str, message: Message) -> Taken:
 
 def set_aside(intake: Intake, source: str, message: Message) -> Taken:
     """Keep a message as rejected that the intake fails on. Raises whatever the database raises."""
-    return _refused(source, refuse(intake, source, message.text, _FAILED), _FAILED)
+    return _refused(source, refuse(intake, source, message.text, _FAILED).id, _FAILED)
 
 
 def _one_by_one(intake: Intake, source: str, told: list[object]) -> Taken:

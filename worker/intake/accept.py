@@ -5,6 +5,7 @@ Whoever gets a receipt may forget the event. An event that is refused leaves a r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,11 +28,16 @@ _PERSON = re.compile(r"[0-9]{1,18}")
 class EventsRefused(ValueError):
     """At least one of the offered events is invalid; none of them was accepted."""
 
-    def __init__(self, reasons: Sequence[str], ids: Sequence[int]) -> None:
-        """Keep one sentence per invalid event, and the ids under which they are kept."""
+    def __init__(self, reasons: Sequence[str], kept: Sequence[Receipt]) -> None:
+        """Keep one sentence per invalid event, and how each is kept: a duplicate was refused for the same before."""
         super().__init__("; ".join(reasons))
         self.reasons = tuple(reasons)
-        self.ids = tuple(ids)
+        self.kept = tuple(kept)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids under which they are kept."""
+        return tuple(each.id for each in self.kept)
 
 
 def accept(
@@ -50,8 +56,7 @@ def accept(
     has a name that no source may have, the operator's among them; any database error means that nothing was accepted.
     """
     if (why := _unfit(source)) is not None:
-        ids = _keep_all(intake, NAMELESS, [(document, why) for document in documents])
-        raise EventsRefused([why], ids)
+        raise EventsRefused([why], _keep_all(intake, NAMELESS, [_Refused(document, why) for document in documents]))
     return _accept(intake, source, documents, lambda document, now: parse_event(document, now=now), raw, also)
 
 
@@ -70,12 +75,12 @@ def offer(intake: Intake, source: str, documents: Sequence[object], *, raw: Raw 
 def rehearse(intake: Intake, source: str, documents: Sequence[object]) -> tuple[Event, ...]:
     """Return the events that would be accepted, and have the database take them for a moment; nothing stays of it.
 
-    Raises EventsRefused, with no ids because nothing is kept, or any database error.
+    Raises EventsRefused, with nothing kept, or any database error.
     """
     now = intake.clock.now()
     accepted, refused = _validated(documents, lambda document: parse_event(document, now=now))
     if refused:
-        raise EventsRefused([reason for _, reason in refused], [])
+        raise EventsRefused([each.said for each in refused], [])
     with intake.database.write() as session:
         for event, document in accepted:
             insert_valid(session, source, event, document, now)
@@ -101,9 +106,9 @@ def insert_of_operator(session: Session, documents: Sequence[Mapping[str, object
     return [insert_valid(session, OPERATOR, event, document, now) for event, document in parsed]
 
 
-def refuse(intake: Intake, source: str, body: object, reason: str, *, raw: Raw | None = None) -> int:
-    """Keep a body that could not even be read as events, with the reason, and return its id."""
-    (kept,) = _keep_all(intake, source, [(body, reason)], raw)
+def refuse(intake: Intake, source: str, body: object, reason: str, *, raw: Raw | None = None) -> Receipt:
+    """Keep a body that could not even be read as events, with the reason, once, and return how."""
+    (kept,) = _keep_all(intake, source, [_Refused(body, reason)], raw)
     return kept
 
 
@@ -125,6 +130,18 @@ def _parse_statement(document: object, now: datetime) -> Event:
 _Parse = Callable[[object, datetime], Event]
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    document: object
+    reason: str
+    place: str = ""
+    """Which of a delivery's events it was. Not kept with it: the same may be refused elsewhere in another delivery."""
+
+    @property
+    def said(self) -> str:
+        return self.place + self.reason
+
+
 def _accept(
     intake: Intake,
     source: str,
@@ -136,21 +153,21 @@ def _accept(
     now = intake.clock.now()
     accepted, refused = _validated(documents, lambda document: parse(document, now))
     if refused:
-        raise EventsRefused([reason for _, reason in refused], _keep_all(intake, source, refused, raw, documents))
+        raise EventsRefused([each.said for each in refused], _keep_all(intake, source, refused, raw, documents))
     return commit(intake, Offer(source, tuple(accepted), now, seal(intake, raw), also))
 
 
 def _validated(
     documents: Sequence[object], parse: Callable[[object], Event]
-) -> tuple[list[tuple[Event, dict[str, Any]]], list[tuple[object, str]]]:
+) -> tuple[list[tuple[Event, dict[str, Any]]], list[_Refused]]:
     """Return the events, and beside them what is invalid with its reason."""
     accepted: list[tuple[Event, dict[str, Any]]] = []
-    refused: list[tuple[object, str]] = []
+    refused: list[_Refused] = []
     for number, document in enumerate(documents):
         try:
             event = parse(document)
         except EventInvalid as error:
-            refused.append((document, f"event {number + 1}: {error}" if len(documents) > 1 else str(error)))
+            refused.append(_Refused(document, str(error), f"event {number + 1}: " if len(documents) > 1 else ""))
         else:
             assert isinstance(document, dict)
             accepted.append((event, document))
@@ -160,14 +177,14 @@ def _validated(
 def _keep_all(
     intake: Intake,
     source: str,
-    refused: Sequence[tuple[object, str]],
+    refused: Sequence[_Refused],
     raw: Raw | None = None,
     documents: Sequence[object] = (),
-) -> list[int]:
+) -> list[Receipt]:
     now, sealed = intake.clock.now(), seal(intake, raw)
     with intake.database.write() as session:
-        kept = [keep_refused(session, source, body, reason, now) for body, reason in refused]
+        kept = [keep_refused(session, source, each.document, each.reason, now) for each in refused]
         if sealed is not None and not all(each.duplicate for each in kept):
             deliveries.keep(session, [kept_as(source, sealed, [each.id for each in kept], documents, now)])
     count(intake, source, TallyKind.REPEATED, sum(each.duplicate for each in kept))
-    return [each.id for each in kept]
+    return [Receipt(each.id, each.duplicate) for each in kept]

@@ -16,7 +16,7 @@ _NO_JSON = "what JSON cannot hold, or nested too deeply"
 
 
 def keep_refused(session: Session, source: str, body: object, reason: str, now: datetime) -> Inserted:
-    """Keep what is no event, or no valid one, once per body, in the caller's transaction."""
+    """Keep what is no event, or no valid one, once per body and reason, in the caller's transaction."""
     text = body if isinstance(body, str) else _json(body)
     is_whole = text != _NO_JSON and len(text) <= _KEPT_CHARACTERS and flaw_of(body) is None
     return events.insert_rejected(

@@ -101,11 +101,12 @@ def insert_rejected(
     reason: str,
     received_at: datetime,
 ) -> Inserted:
-    """Keep an event that was refused, once per body. It holds no dedupe key."""
+    """Keep an event that was refused, once per body and reason. It holds no dedupe key."""
     known = select(EventRow.id).where(
         EventRow.digest == digest,
         EventRow.source == source,
         EventRow.state == EventState.REJECTED,
+        EventRow.reason == reason,
     )
     if (found := session.scalar(known.limit(1))) is not None:
         return Inserted(id=found, duplicate=True)

@@ -29,15 +29,15 @@ def receive(here: Deployment, source: str, parsed: Parsed, raw: Raw) -> JsonObje
         detail = refused.reasons[0] + (f" And {others} more of these events." if others else "")
         if len(parsed.events) > len(refused.reasons):
             detail += " None of the others was accepted: send all of them again."
-        more = {"problems": list(refused.reasons), "events": [{"id": str(kept)} for kept in refused.ids]}
+        more = {"problems": list(refused.reasons), "events": [_receipt(kept) for kept in refused.kept]}
         raise Problem(400, detail, more=more) from refused
 
 
 def unreadable(here: Deployment, source: str, raw: Raw, error: BodyInvalid) -> Problem:
     """Keep the body of an authenticated sender that holds no events, and return the problem to raise."""
     kept = refuse(here.intake, source, raw.body.decode("utf-8", "replace"), str(error), raw=raw)
-    _log.warning("a body could not be read", source=source, kept_as=kept)
-    return Problem(400, str(error), more={"problems": [str(error)], "events": [{"id": str(kept)}]})
+    _log.warning("a body could not be read", source=source, kept_as=kept.id)
+    return Problem(400, str(error), more={"problems": [str(error)], "events": [_receipt(kept)]})
 
 
 def answered(taken: Taken) -> JsonObject:
