@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, text, update
 
+from tests.end_to_end.installation import wait_until
 from tests.integration.office import ON_POSTGRESQL
 from tests.integration.test_lookups import explained, is_table_scan
 from worker.intake.hints import note_hints
@@ -262,6 +263,32 @@ def test_many_workers_and_deliveries_at_once(database: Database) -> None:
     assert {row.state for row in rows(database)} == {HintState.SETTLED}
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(HintKeyRow)) == 60
+
+
+@ON_POSTGRESQL
+def test_a_claim_that_waits_for_another_has_no_hint_in_hand(database: Database) -> None:
+    """Else a delivery about that hint would wait for it, and both for ever where the delivery has a claimed one."""
+    note(database, hint("E1", "k1"), hint("E2", "k2"))
+    waits = text(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+
+    def somebody_waits() -> bool:
+        with database.read() as session:
+            return bool(session.scalar(waits))
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as first:
+            assert hints.claim(first, {"hr": 2}, lease=LEASE, now=NOON)
+            second = pool.submit(claim, database)
+            wait_until(somebody_waits)
+            with database.write() as delivery:
+                delivery.execute(text("set local lock_timeout = '1s'"))
+                note_hints(delivery, "hr", [hint("E2", "k3")], NOON)
+        mine = second.result()
+
+    assert mine is not None
+    assert mine.subject == "E2"
 
 
 @ON_POSTGRESQL
