@@ -1,8 +1,9 @@
 """Previews against what then happens: the calls that were shown are the calls that the mail host sees."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -15,11 +16,13 @@ from worker.planning.step import Operation
 from worker.sandbox import RunningSandbox
 from worker.store.budget import CallLimit
 from worker.store.database import Database
+from worker.store.states import JobState
 
 BRAKES = """
 [brakes]
 block = { floor = 2, share = 0.0, per = "24h" }
 """
+OTHER = POLICY + "[mailbox]\nmay_access_pop3 = false\n"
 _METHODS = {"create": "POST", "update": "PUT", "block": "PUT", "reopen": "PUT", "suspend": "PUT", "delete": "DELETE"}
 
 
@@ -40,6 +43,22 @@ def office(database: Database, host: RunningSandbox) -> Iterator[Office]:
         opened.join("E5", "Emil E")
         opened.drain()
         yield opened
+
+
+@dataclass(slots=True)
+class Interrupting:
+    """A clock that, when it is asked for the last time in a count, has something else happen first."""
+
+    instant: datetime
+    asked: int
+    meanwhile: Callable[[], None]
+
+    def now(self) -> datetime:
+        """Return the same instant always."""
+        self.asked -= 1
+        if self.asked == 0:
+            self.meanwhile()
+        return self.instant
 
 
 def _preview(office: Office, question: Question, policy: str | None = None) -> Preview:
@@ -156,9 +175,29 @@ def test_nobody_waits_for_a_preview_to_write(office: Office) -> None:
     """While a rehearsal has written, events are accepted as ever; it sees what was there, and leaves nothing."""
     with rehearsed(office.database) as rehearsal:
         with rehearsal.write() as session:
-            tried = session.execute(text("update people set phase = 'tried' where id <> 2"))
-            assert tried.rowcount == len(office.people()) - 1  # type: ignore[attr-defined]
+            tried = session.execute(text("update people set phase = 'tried'"))
+            assert tried.rowcount == len(office.people())  # type: ignore[attr-defined]
         office.tell("updated", "E2", department="Sales")
 
     assert {row.phase for row in office.people()} == {"active"}
     assert office.events()[-1].subject == "E2"
+
+
+def test_workers_go_on_while_a_preview_stands_still(office: Office) -> None:
+    """While everybody is tried under another policy, they move, join and leave, and a third policy comes into force."""
+    happened = len(office.people()) + 1  # everybody but the last was evaluated by then
+
+    def work() -> None:
+        office.tell("updated", "E1", department="Support")
+        office.join("E9", "Zoe Z")
+        office.tell("left", "E3", lastWorkingDay="2026-03-01")
+        office.drain()
+        office.activate(POLICY + "[mailbox]\nmay_send = true\n")
+
+    clock = Interrupting(office.clock.now(), happened, work)
+    found = preview(office.execution, replace(office.intake, clock=clock), OfEverybody(), OTHER)
+
+    assert clock.asked <= 0
+    assert {job.state for job in office.jobs()} == {JobState.DONE}
+    assert len(office.people()) == 6
+    assert list(map(str, found.groups)) == ["5 mailboxes: may_access_pop3 true -> false"]

@@ -1,6 +1,6 @@
 """Who is quiet: people of whom an evaluation would change nothing, found for many at once.
 
-A preview of everybody evaluates the others alone: that is twenty queries each, and holds their rows until it ends.
+A preview of everybody evaluates the others alone: that is twenty queries each.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A rehearsal: the real database, in a transaction that is always rolled back, for rooms that only know a database."""
+"""A rehearsal: a copy of the database, in a transaction that is always rolled back, for rooms that know a database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +14,9 @@ class _Over(Exception):
 class Rehearsal(Database):
     """A database whose transactions are savepoints of one that never commits. One thread at a time."""
 
-    def __init__(self, database: Database, session: Session) -> None:
-        """Stand in for a database within one of its own writing transactions."""
-        self.engine = database.engine
+    def __init__(self, session: Session) -> None:
+        """Stand in for the database that a writing transaction is of."""
+        self.engine = session.get_bind().engine
         self._session = session
 
     @contextmanager
@@ -38,9 +38,8 @@ class Rehearsal(Database):
 def rehearsed(database: Database) -> Iterator[Rehearsal]:
     """Yield a stand-in of a database that forgets everything at the end, also where the block raises.
 
-    It holds a writing transaction meanwhile: on SQLite that of a copy, so that no writer waits for it; elsewhere it
-    locks the rows that it touches. Make no network call within.
+    It is a copy, so that no writer waits for it. Make no network call within.
     """
-    with suppress(_Over), set_apart(database) as apart, apart.write() as session:
-        yield Rehearsal(apart, session)
+    with suppress(_Over), set_apart(database) as session:
+        yield Rehearsal(session)
         raise _Over

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.store.exclusion import one_at_a_time
 from worker.store.tables import DomainRow
 
 
@@ -15,12 +15,8 @@ def domain_read_at(session: Session, domain: str) -> datetime | None:
 
 
 def lock_domain(session: Session, domain: str) -> None:
-    """Let one transaction at a time ask or note whether a domain was read, until it ends.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mailroster.domain.{domain}"})
+    """Let one transaction at a time ask or note whether a domain was read, until it ends."""
+    one_at_a_time(session, [f"domain.{domain}"])
 
 
 def set_domain_read(session: Session, domain: str, now: datetime) -> None:

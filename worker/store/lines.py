@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, bindparam, select, text, tuple_, update
+from sqlalchemy import CTE, ColumnElement, Select, and_, bindparam, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from worker.mail import Address
 from worker.policy.view import Manager
+from worker.store.exclusion import one_at_a_time
 from worker.store.tables import PersonRow, RecordRow
 
 Link = tuple[str, str]
@@ -29,12 +30,8 @@ MOST_HOPS = 50
 
 
 def lock(session: Session) -> None:
-    """Let one transaction at a time change who stands in for whom, until it ends.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.lines'))"))
+    """Let one transaction at a time change who stands in for whom, until it ends."""
+    one_at_a_time(session, ["lines"])
 
 
 def link_of(row: PersonRow) -> Link | None:

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Select, bindparam, delete, select, text
+from sqlalchemy import Select, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from worker.mail import Address, SharedKey
 from worker.store.addresses import Role
+from worker.store.exclusion import one_at_a_time
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, JobRow, MembershipRow
 
@@ -46,18 +47,8 @@ def replace(session: Session, person_id: int, wanted: frozenset[SharedKey], now:
 
 
 def lock(session: Session, shared: Collection[SharedKey]) -> None:
-    """Let one transaction at a time say that a member of these has a mailbox: so the last one sees that it is the last.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if shared and session.get_bind().dialect.name == "postgresql":
-        session.execute(
-            text(
-                "select pg_advisory_xact_lock(number) from (select hashtext('mailroster.members.' || shared) as number"
-                " from unnest(cast(:shared as text[])) as shared order by number) as numbers"
-            ),
-            {"shared": sorted(shared)},
-        )
+    """Let one at a time say that a member of these has a mailbox: so the last transaction sees that it is the last."""
+    one_at_a_time(session, [f"members.{each}" for each in shared])
 
 
 def members_at_host(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, frozenset[Address]]:

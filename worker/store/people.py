@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from worker.roster import Person, Record
 from worker.roster.document import from_document, to_document
+from worker.store.exclusion import one_at_a_time
 from worker.store.merges import MERGE
 from worker.store.tables import AddressRow, MergeRow, PersonRow, RecordRow
 
@@ -103,12 +104,8 @@ def unmatched(session: Session) -> list[tuple[Record, str]]:
 
 
 def lock_linking(session: Session) -> None:
-    """Let one transaction at a time decide whose a new record is, so that two cannot both make the same person.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.linking'))"))
+    """Let one transaction at a time decide whose a new record is, so that two cannot both make the same person."""
+    one_at_a_time(session, ["linking"])
 
 
 def create(session: Session, now: datetime) -> PersonRow:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from worker.store.exclusion import one_at_a_time
 from worker.store.tables import PolicyRow
 
 
@@ -55,6 +56,4 @@ def lock_activation(session: Session) -> None:
     """Let one transaction at a time activate a policy, or decide by the active one what activating another changes."""
     # Processes that start with different files take turns, and the last one wins. Row locks would not do: a policy
     # that another transaction has just stored and activated cannot be seen yet, and the index would refuse ours.
-    # SQLite's writing transactions exclude each other anyway.
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.policy'))"))
+    one_at_a_time(session, ["policy"])

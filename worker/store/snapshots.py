@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, exists, select, text, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from worker.roster import Record, from_document
+from worker.store.exclusion import one_at_a_time
 from worker.store.states import EventState
 from worker.store.tables import AbsenceRow, EventRow, RecordRow, SnapshotRow
 
@@ -14,13 +15,8 @@ _PAGE = 500
 
 
 def lock_source(session: Session, source: str) -> None:
-    """Let one transaction at a time count who is absent from a source's snapshots, until it ends.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        key = f"mailroster.snapshots.{source}"
-        session.execute(text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": key})
+    """Let one transaction at a time count who is absent from a source's snapshots, until it ends."""
+    one_at_a_time(session, [f"snapshots.{source}"])
 
 
 def records(session: Session, source: str, subjects: Collection[str]) -> Mapping[str, Record]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Select, bindparam, func, select, text, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from worker.mail import Address, FieldValue
 from worker.planning.step import Brake, Operation, Step, StepFields
+from worker.store.exclusion import one_at_a_time
 from worker.store.jobs import Subject, SubjectKind
 from worker.store.states import STEP_MOVES, UNSETTLED, JobState, StepState, move
 from worker.store.tables import AttemptRow, JobRow, StepRow
@@ -211,15 +212,8 @@ def attempts_of(session: Session, job_id: int) -> list[AttemptRow]:
 
 
 def lock_brake(session: Session, brake: Brake, source: str) -> None:
-    """Let one transaction at a time count a brake, so that N workers cannot each pass it by one.
-
-    SQLite's writing transactions exclude each other anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(
-            text("select pg_advisory_xact_lock(hashtext(:name))"),
-            {"name": f"mailroster.brake.{brake}.{source}"},
-        )
+    """Let one transaction at a time count a brake, so that N workers cannot each pass it by one."""
+    one_at_a_time(session, [f"brake.{brake}.{source}"])
 
 
 def braked_count(
