@@ -19,6 +19,7 @@ from worker.store import addresses, adoption, audit, domains, events, jobs, memb
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
+from worker.store.given_up import given_up
 from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, JobRow
@@ -111,7 +112,8 @@ def release(adopter: Adopter, address: Address) -> None:
 def _known(session: Session, adopter: Adopter, seen: Seen) -> Known:
     return Known(
         people=list(everybody(session, adopter.execution.precedence)),
-        held=adoption.held_in(session, {*map(domain_of, seen.addresses)}),
+        held=adoption.held_in(session, adopter.policy.mail_domains),
+        given_up=given_up(session, adopter.policy.mail_domains),
         seen=seen,
         policy=adopter.policy,
         now=adopter.execution.clock.now(),

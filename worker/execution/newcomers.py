@@ -6,10 +6,12 @@ The jobs of these people decide the same later, each for itself; here it is fore
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
 from worker.execution.look import Seen
 from worker.execution.sight import exists_already
-from worker.mail import Address
+from worker.intake.pinned import barred_until, held_by_another
+from worker.mail import Address, domain_of
 from worker.policy import (
     Existing,
     Missing,
@@ -20,8 +22,10 @@ from worker.policy import (
     candidates,
     desired,
     home_of,
+    pinned_address,
 )
 from worker.store.addresses import Role
+from worker.store.given_up import GivenUp
 from worker.store.tables import AddressRow
 
 
@@ -32,6 +36,7 @@ class Newcomers:
     policy: Policy
     seen: Seen
     held: Mapping[Address, AddressRow]
+    given_up: GivenUp
     now: datetime
     domains: frozenset[str]
     """Those that were looked at; of the others nothing is known."""
@@ -42,21 +47,27 @@ class Newcomers:
         """Return in words what will be done for a person who has no mailbox."""
         if view.profile.suspended:
             return "nothing while they are suspended"
+        facts = view.profile.facts
         try:
-            home = home_of(view.profile.facts, self.policy)
-            offered = iter((view.address,)) if view.address else candidates(view.profile.facts, self.policy)
+            home, pinned = home_of(facts, self.policy), pinned_address(facts, self.policy)
+            offered = candidates(facts, self.policy)
         except (NoUsableName, UnknownDomain) as error:
-            return f"held: {error}"
+            if view.address is None:
+                return f"held: {error}"
+            home, pinned, offered = domain_of(view.address), None, iter(())
         if home not in self.domains:
             return f"a new one of {home}, which was not looked at"
-        return self._first(view, offered)
+        promised = () if view.address is None else (view.address,)
+        return self._first(view, chain(promised, offered), pinned)
 
-    def _first(self, view: PersonView, offered: Iterator[Address]) -> str:
-        existing, pinned = self.policy.joining.existing, view.profile.facts.get("workEmail")
+    def _first(self, view: PersonView, offered: Iterator[Address], pinned: Address | None) -> str:
+        existing, person = self.policy.joining.existing, int(view.profile.key)
         for address in offered:
-            if self._is_others(address, int(view.profile.key)):
+            if (why := self._why_not(address, person)) is not None:
+                if address == pinned:
+                    return f"held: {why}"
                 continue
-            if address not in self.seen.addresses:
+            if address not in self.seen.addresses or address in view.redirected:
                 return self._made(view, address)
             if existing is Existing.ADOPT and address == pinned and address in self.seen.mailboxes:
                 return f"{address} is taken over, because workEmail names it"
@@ -64,9 +75,17 @@ class Newcomers:
                 return f"held: {exists_already(address)}"
         return "held: no address is left that they could be given"
 
-    def _is_others(self, address: Address, person: int) -> bool:
+    def _why_not(self, address: Address, person: int) -> str | None:
+        """Return why an address cannot be given to a person, whatever is there at the host."""
         row = self.held.get(address)
-        return address in self.taken or (row is not None and row.role != Role.FOREIGN and row.person_id != person)
+        if address in self.taken:
+            return held_by_another(address, Role.PRIMARY)
+        if row is not None and row.role != Role.FOREIGN and row.person_id != person:
+            return held_by_another(address, Role(row.role))
+        if row is not None and row.person_id == person:
+            return None  # what is promised already is not asked again
+        until = self.given_up.barred_until(address, person, self.policy.naming.reuse_after.length, self.now)
+        return None if until is None else barred_until(address, until)
 
     def _made(self, view: PersonView, address: Address) -> str:
         state = desired(replace(view, address=address), self.policy, self.now).state.mailbox

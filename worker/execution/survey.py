@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from worker.execution.adoption_table import AdoptionRefused, AliasLine, Asked, MailboxLine, Survey
 from worker.execution.look import Seen
@@ -18,6 +19,8 @@ from worker.planning.traits import PersonTraits, PolicyAddresses
 from worker.policy import DesiredPerson, PersonView, Policy, SharedView, desired, display_name
 from worker.roster import EmploymentKind
 from worker.store.addresses import is_ours
+from worker.store.adoption import is_given_up
+from worker.store.given_up import GivenUp
 from worker.store.tables import AddressRow
 
 _HERE = ("pending", "active", "suspended", "leaving")
@@ -30,6 +33,7 @@ class Known:
 
     people: list[PersonView]
     held: Mapping[Address, AddressRow]
+    given_up: GivenUp
     seen: Seen
     policy: Policy
     now: datetime
@@ -38,11 +42,13 @@ class Known:
 def survey(known: Known, asked: Asked) -> Survey:
     """Return the table. Deterministic. Raises AdoptionRefused where ``asked`` names what cannot be."""
     people = {int(view.profile.key): view for view in known.people}
-    traits = _traits(known)
+    lacking = sorted(key for key, view in people.items() if not view.mailbox_exists and _may_have_one(view))
+    traits = _traits(known, [people[key] for key in lacking if not people[key].redirected])
     offered = _offered(known)
     _check_decisions(known, asked, offered, traits)
     found = likenesses(list(traits.values()), [known.seen.mailboxes[each] for each in offered], known.policy)
-    proposals = (*propose(offered, found, minimum=asked.minimum, by_hand=asked.by_hand), *_of_groups(known))
+    proposed = propose(offered, found, minimum=asked.minimum, by_hand=asked.by_hand)
+    proposals = (*(_with_others(each, known) for each in proposed), *_of_groups(known))
     taken = {each.address: each.person for each in proposals if each.standing in TAKEN and each.person is not None}
     selected = {at: who for at, who in taken.items() if not asked.only or at in asked.only}
     after = people | {who: _with_mailbox(people[who], known, at, traits[who]) for at, who in selected.items()}
@@ -50,7 +56,7 @@ def survey(known: Known, asked: Asked) -> Survey:
     boxes = tuple(_mailbox_line(each, selected, after, wanted, known) for each in proposals)
     aliases = tuple(_alias_lines(known, asked, after, wanted))
     _check_selection(asked, boxes, aliases)
-    without = sorted(key for key in traits if key not in taken.values() and wanted[key].phase in _HERE)
+    without = [key for key in lacking if key not in taken.values() and wanted[key].phase in _HERE]
     return Survey(
         domains=asked.domains,
         policy_hash=known.policy.hash,
@@ -66,19 +72,27 @@ def _without(
     known: Known, asked: Asked, people: Iterable[PersonView], after: Mapping[int, PersonView], adopting: Iterable[int]
 ) -> Mapping[int, str]:
     """Return what becomes of those who are matched with no mailbox, in the order of their ids."""
-    taken = {address for key in adopting for address in after[key].held}
-    newcomers = Newcomers(known.policy, known.seen, known.held, known.now, frozenset(asked.domains), taken)
+    taken: dict[int | None, frozenset[Address]] = {key: after[key].held for key in adopting}
+    held = {
+        at: row
+        for at, row in known.held.items()
+        if row.person_id not in taken or not is_given_up(row, taken[row.person_id])
+    }
+    newcomers = Newcomers(
+        policy=known.policy,
+        seen=known.seen,
+        held=held,
+        given_up=known.given_up,
+        now=known.now,
+        domains=frozenset(asked.domains),
+        taken=set(chain.from_iterable(taken.values())),
+    )
     return {int(view.profile.key): newcomers.fate_of(view) for view in people}
 
 
-def _traits(known: Known) -> dict[int, PersonTraits]:
-    """Return the traits of everybody who may have a mailbox and has none that is ours."""
+def _traits(known: Known, people: Iterable[PersonView]) -> dict[int, PersonTraits]:
     addresses = PolicyAddresses(known.policy)
-    return {
-        int(view.profile.key): addresses.traits_of(int(view.profile.key), view.profile.facts)
-        for view in known.people
-        if not view.mailbox_exists and _may_have_one(view)
-    }
+    return {int(view.profile.key): addresses.traits_of(int(view.profile.key), view.profile.facts) for view in people}
 
 
 def _may_have_one(view: PersonView) -> bool:
@@ -90,6 +104,19 @@ def _may_have_one(view: PersonView) -> bool:
 
 def _offered(known: Known) -> list[Address]:
     return sorted(each for each in known.seen.mailboxes if _why_not_offered(known, each) is None)
+
+
+def _with_others(proposal: Proposal, known: Known) -> Proposal:
+    """Say of a mailbox that is taken who loses its address by that, or had it lately."""
+    if proposal.person is None:
+        return proposal
+    row = known.held.get(proposal.address)
+    if row is not None and row.person_id not in (None, proposal.person):
+        return replace(proposal, reason=f"{proposal.reason}; person {row.person_id} was promised the address")
+    span = known.policy.naming.reuse_after
+    if known.given_up.barred_until(proposal.address, proposal.person, span.length, known.now):
+        return replace(proposal, reason=f"{proposal.reason}; somebody else had the address until less than {span} ago")
+    return proposal
 
 
 def _of_groups(known: Known) -> list[Proposal]:
@@ -127,6 +154,8 @@ def _why_not_person(known: Known, person: int) -> str:
     view = next((view for view in known.people if view.profile.key == str(person)), None)
     if view is not None and view.mailbox_exists:
         return f"person {person} has the mailbox {view.address} already"
+    if view is not None and view.redirected:
+        return f"person {person} has {view.address} still, with an alias of ours in the place of their mailbox"
     return f"person {person} should have no mailbox: nobody says that they work or worked here"
 
 

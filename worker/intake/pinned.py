@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.mail import Address
 from worker.policy import NoUsableName, PersonView, Policy, UnknownDomain, pinned_address
 from worker.store import addresses
 from worker.store.addresses import Role
@@ -31,8 +32,18 @@ def barred(session: Session, view: PersonView, policy: Policy, now: datetime) ->
         return None
     holder = addresses.held(session, pinned)
     if holder is not None and holder.role != Role.FOREIGN:
-        return Barred(f"{pinned} is held by somebody else ({holder.role}): state another workEmail", None)
+        return Barred(held_by_another(pinned, Role(holder.role)), None)
     until = addresses.quarantined_until(session, pinned, int(view.profile.key), policy.naming.reuse_after.length, now)
     if until is None:
         return None
-    return Barred(f"{pinned} was somebody else's and is barred until {until:%Y-%m-%d %H:%M} UTC", until)
+    return Barred(barred_until(pinned, until), until)
+
+
+def held_by_another(address: Address, role: Role) -> str:
+    """Say of a stated work address that it is not free."""
+    return f"{address} is held by somebody else ({role}): state another workEmail"
+
+
+def barred_until(address: Address, until: datetime) -> str:
+    """Say of an address that somebody else had it too lately."""
+    return f"{address} was somebody else's and is barred until {until:%Y-%m-%d %H:%M} UTC"

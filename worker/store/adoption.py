@@ -1,7 +1,7 @@
 """Queries for adoption: taking what exists at the host into the ledger as ours, and giving it back."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,10 +62,14 @@ def take_mailbox(session: Session, taking: Taking, job_id: int, now: datetime) -
 def give_up_promises(session: Session, taking: Taking, now: datetime) -> None:
     """Free what was promised to a person, never made, and is not part of the mailbox that they turn out to have."""
     for row in addresses.of_person(session, taking.person_id):
-        never_made = row.exists_since is None and row.alias_to is None
-        if never_made and row.address != taking.mailbox and row.address not in taking.identities:
+        if is_given_up(row, taking.identities | {taking.mailbox}):
             row.held_to = now
     session.flush()
+
+
+def is_given_up(row: AddressRow, taken: Collection[Address]) -> bool:
+    """Tell whether what was promised to a person goes when they get these addresses."""
+    return row.exists_since is None and row.alias_to is None and row.address not in taken
 
 
 def take_alias(session: Session, address: Address, job_id: int, now: datetime) -> AddressRow:
