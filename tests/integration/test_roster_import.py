@@ -66,6 +66,16 @@ def test_a_roster_makes_people_and_their_mailboxes(office: Office) -> None:
     assert len(office.mailboxes()) == 3
 
 
+def test_whoever_is_listed_with_a_last_day_ahead_works_here_until_then(office: Office) -> None:
+    """Joining and leaving are told at one instant and without a hire date: there is a mailbox until the last day."""
+    bring(office, {"E1": STAFF["E1"] | {"lastWorkingDay": "2026-03-20"}})
+    office.drain()
+
+    assert (len(office.mailboxes()), office.people()[0].phase) == (1, "leaving")
+    office.work_on(DAY * 20, every=DAY)
+    assert [any(office.doors(local).values()) for local in office.mailboxes()] == [False]
+
+
 def test_there_and_back_before_anything_is_applied(office: Office) -> None:
     """Each file is compared with what will be known once those before it are applied, though the clock stands still."""
     for department in ("Support", "Engineering", "Support"):

@@ -100,6 +100,7 @@ employments = st.builds(
     source=st.just("hr"),
     at=instants,
     known_since=instants,
+    joined=st.booleans(),
     hire_date=_maybe(dates),
     last_working_day=_maybe(dates),
     left_at=_maybe(instants),

@@ -234,7 +234,7 @@ def test_days_end_where_the_person_is(zone, at):
 
 def test_dates_that_mean_always_and_never_do_no_harm():
     """The first and the last date there is are taken as long ago and far ahead."""
-    forever = employment(EmploymentKind.LEFT, hire_date=date.min, last_working_day=date.max)
+    forever = employment(EmploymentKind.LEFT, joined=True, hire_date=date.min, last_working_day=date.max)
 
     assert desired(view(forever), POLICY, NOW).state.mailbox.access is Access.OPEN
     assert desired(view(employment(hire_date=date.min)), POLICY, NOW).state.phase == "active"
@@ -242,7 +242,7 @@ def test_dates_that_mean_always_and_never_do_no_harm():
 
 def test_a_temporary_hire_gets_a_mailbox_although_its_end_is_known():
     """The order in which joining and leaving were told makes no difference to somebody who works here."""
-    stated = leaver(hire_date=date(2026, 3, 10))
+    stated = leaver(hire_date=date(2026, 3, 10), joined=True)
     new = view(stated, address=None, mailbox_exists=False)
     due = utc("2026-03-07T23:00")
 

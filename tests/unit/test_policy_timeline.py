@@ -87,7 +87,7 @@ def test_block_that_is_overdue_counts_as_done_now() -> None:
 
 def test_joiner_of_a_fixed_term_is_told_from_beginning_to_end() -> None:
     """Somebody who will join and leave gets a mailbox, is blocked and deleted, although no address is allocated yet."""
-    term = employment(LEFT, hire_date=utc("2026-04-01").date(), last_working_day=utc("2026-06-30").date())
+    term = employment(LEFT, joined=True, hire_date=utc("2026-04-01").date(), last_working_day=utc("2026-06-30").date())
 
     changes = timeline(view(term, address=None, mailbox_exists=False), policy(timezone="UTC"), NOW)
 

@@ -77,6 +77,7 @@ def test_the_newest_statement_of_all_sources_decides() -> None:
         at=_at(3),
         known_since=_at(4),
         hire_date=date(2026, 11, 5),
+        joined=True,
         last_working_day=date(2026, 11, 30),
     )
 
@@ -102,6 +103,23 @@ def test_the_newest_joined_brings_the_hire_date() -> None:
     assert _employment(dated, _said(LEFT, 2)).hire_date == date(2026, 11, 5)
     assert _employment(dated, _said(JOINED, 2)).hire_date is None
     assert _employment(_said(LEFT, 2, hired=date(2020, 1, 1))).hire_date is None
+
+
+@pytest.mark.parametrize(
+    ("statements", "joined"),
+    [
+        ([(JOINED, 1), (LEFT, 2)], True),
+        ([(LEFT, 2)], False),
+        ([(JOINED, 1), (CALLED_OFF, 2), (LEFT, 3)], False),
+        ([(CALLED_OFF, 1), (JOINED, 2), (LEFT, 3)], True),
+    ],
+)
+def test_a_departure_alone_says_of_nobody_that_they_joined(
+    statements: list[tuple[EmploymentKind, int]],
+    joined: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """Only a joined that nothing took back does, with a hire date or without."""
+    assert _employment(*(_said(*statement) for statement in statements)).joined is joined
 
 
 @pytest.mark.parametrize(

@@ -222,8 +222,8 @@ def _works_at(situation: _Situation, now: datetime) -> bool:
         return False
     if employment.kind is not EmploymentKind.LEFT:
         return employment.kind is not EmploymentKind.JOINING_CANCELLED
-    # A departure alone does not say that somebody ever joined: a hire date or an address that was given does.
-    joined = employment.hire_date is not None or situation.view.address is not None
+    # A departure alone does not say that somebody ever joined; an address that was given does.
+    joined = employment.joined or situation.view.address is not None
     return (
         departure is not None and now < departure.at and joined and not situation.stages.reached(StageAction.BLOCK, now)
     )

@@ -15,6 +15,8 @@ _ENDED_BY: Mapping[EmploymentKind, frozenset[EmploymentKind]] = {
 }
 """What ends the truth of a statement, so that a later one of the same kind says something new and no repetition."""
 
+_JOINING = (EmploymentKind.JOINED, EmploymentKind.JOINING_CANCELLED)
+
 
 @dataclass(frozen=True, slots=True)
 class Employment:
@@ -32,6 +34,8 @@ class Employment:
     hire_date: date | None = None
     """From the newest ``joined``, whichever statement is the newest of all. None if that one has no date, even where
     an older one had: a joined without a date means "from its own time"."""
+    joined: bool = False
+    """Some ``joined`` was stated that no joining_cancelled took back: a departure alone does not say that."""
     last_working_day: date | None = None
     """Of the newest statement, only if it is a ``left``: the last day of a fixed term announced with a ``joined`` is a
     fact of the person and no departure."""
@@ -73,6 +77,7 @@ def employment_of(records: Iterable[Record], precedence: Mapping[str, int]) -> E
         at=newest.statement.version.time,
         known_since=min(statement.received_at for statement in spell),
         hire_date=_hire_date(said),
+        joined=_has_joined(said),
         last_working_day=newest.statement.last_working_day if left else None,
         left_at=_left_at(spell) if left else None,
         immediate=left and any(statement.immediate for statement in spell),
@@ -106,6 +111,11 @@ def _spell(statements: list[EmploymentStatement]) -> list[EmploymentStatement]:
 def _hire_date(said: list[_Said]) -> date | None:
     joined = [one.statement for one in said if one.statement.kind is EmploymentKind.JOINED]
     return joined[-1].hire_date if joined else None
+
+
+def _has_joined(said: list[_Said]) -> bool:
+    of_joining = [one.statement.kind for one in said if one.statement.kind in _JOINING]
+    return bool(of_joining) and of_joining[-1] is EmploymentKind.JOINED
 
 
 def _left_at(departures: list[EmploymentStatement]) -> datetime | None:
