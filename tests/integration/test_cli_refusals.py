@@ -35,6 +35,29 @@ def test_an_unknown_variable_fails_with_the_closest_name(shell: Shell) -> None:
     assert ran.out == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "show"),
+        ("jobs", "undo"),
+        ("jobs", "list", "--after"),
+        ("events", "show"),
+        ("events", "list", "--after"),
+        ("people", "list", "--after"),
+        ("holds", "reject"),
+        ("token", "revoke"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_no_id_can_be_is_refused(shell: Shell, command: tuple[str, ...]) -> None:
+    """It is larger than what the column holds, and no question for the database."""
+    ran = shell.run(*command, str(2**63))
+
+    assert ran.code == 2
+    assert str(2**63 - 1) in ran.err
+    assert "Traceback" not in ran.err
+
+
 def test_a_missing_database_names_the_upgrade_and_is_not_made(tmp_path: Path) -> None:
     """A reading command where there is no database says what makes one, and leaves no empty file behind."""
     ran = Shell(tmp_path).run("people", "list", "--json")

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.office import DAY, MONDAY, POLICY, Office
 from tests.integration.shell import Shell, beside, event, lines
+from worker.execution.undo import undo
 from worker.policy import Policy, load_policy
 from worker.store.policies import active_policy
 from worker.store.schedule import Coming, coming
@@ -154,3 +155,22 @@ def test_why_tells_what_is_held_before_what_comes(office: Office, migrated_url: 
     assert "  title: nothing\n" in held.out
     assert "managesieve: false -> false" not in held.out
     assert "create-mailbox; can be undone without end" in joiner.out
+
+
+def test_why_tells_what_is_done_just_now_and_what_was_taken_back(
+    office: Office, migrated_url: str, tmp_path: Path
+) -> None:
+    """While a job is under way it is not said that nothing changes; what an undo withdrew is told by its event."""
+    office.employ("Ada Lovelace")
+    office.tell("left", "E1", lastWorkingDay="2026-03-01", id="leave-1")
+    office.drain()
+    undo(office.intake, office.job_of(1).id, "cli:root")
+    office.apply_all()
+    shell = beside(office, migrated_url, tmp_path)
+
+    said = shell.run("why", "E1").out
+
+    assert f"Now: job {office.job_of(1).id} is queued\n" in said
+    assert "  takes back the lastWorkingDay of event leave-1 of urn:example:hr\n" in said
+    office.drain()
+    assert "Now: " not in shell.run("why", "E1").out

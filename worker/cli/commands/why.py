@@ -16,7 +16,8 @@ from worker.deployment import Deployment
 from worker.mail import bare, called, counted
 from worker.planning.shared import lists_without, why_left_out
 from worker.policy import home_of, load_policy
-from worker.roster import profile
+from worker.roster import OPERATOR, WITHDRAWN, profile
+from worker.roster.withdrawing import read_withdrawals
 from worker.store import addresses, events, jobs, memberships, people, steps
 from worker.store.database import Session
 from worker.store.jobs import JobFilter, Subject, SubjectKind
@@ -126,6 +127,9 @@ def _tell_lists(session: Session, row: PersonRow) -> None:
 def _tell_next(row: PersonRow, told: list[JobRow], ahead: list[Coming], zone: ZoneInfo) -> None:
     """Tell everything that will come, if nobody says anything new, and what must be done before any of it."""
     waiting = next((job for job in told if job.state in NEEDS_A_PERSON), None)
+    at_work = next((job for job in told if job.finished_at is None and job is not waiting), None)
+    if at_work is not None:
+        say(f"Now: job {at_work.id} is {at_work.state.value}{f': {at_work.reason}' if at_work.reason else ''}")
     if row.next_change_at is not None:
         say(f"Next: {row.next_step or 'a look'} at {moment(row.next_change_at, zone)}")
     elif waiting is not None:
@@ -148,9 +152,18 @@ def _tell_event(row: EventRow, at: str, zone: ZoneInfo) -> None:
         say(f"  happened {moment(row.time, zone)}")
     stated = row.document.get("data")
     for name, value in stated.items() if isinstance(stated, dict) else ():
-        say(f"  {name}: {_stated(value)}")
+        if (row.source, name) == (OPERATOR, WITHDRAWN):
+            _tell_withdrawals(value)
+        else:
+            say(f"  {name}: {_stated(value)}")
     if row.reason:
         say(f"  {row.reason}")
+
+
+def _tell_withdrawals(written: list[str]) -> None:
+    _, withdrawn = read_withdrawals(OPERATOR, {WITHDRAWN: tuple(written)})
+    for each in sorted(withdrawn):
+        say(f"  takes back the {each.fact} of event {each.version.id} of {each.version.source}")
 
 
 def _stated(value: object) -> str:
