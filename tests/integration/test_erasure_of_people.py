@@ -14,7 +14,7 @@ from tests.integration.office import DAY, POLICY, Office
 from tests.integration.shell import Shell
 from tests.unit.roster_texts import source
 from worker.events import EventType
-from worker.execution.preview import OfEverybody, preview
+from worker.execution.preview import OfEverybody, OfPerson, preview
 from worker.intake import UnknownPerson, accept, note_hints, state_of_person
 from worker.intake.rosters import Order, import_roster
 from worker.intake.sealing import Channel, Raw, Sealer
@@ -250,7 +250,10 @@ def test_the_command_line_says_just_that(office: Office, tmp_path: Path) -> None
 
 
 def test_a_plan_for_everybody_is_silent_about_the_erased(office: Office) -> None:
-    """Nothing can be done for who was erased, and nothing is said of them as if a source had forgotten them."""
+    """Nothing can be done for who was erased, and nothing is said of them as if a source had forgotten them.
+
+    Asked for by themselves, it is said that they were erased.
+    """
     office.employ("Grace Hopper")
     office.join("E2", "Ada Lovelace", hireDate="2026-09-01")
     office.tell("joining_cancelled", "E2")
@@ -263,3 +266,5 @@ def test_a_plan_for_everybody_is_silent_about_the_erased(office: Office) -> None
 
     assert [each.id for each in office.people() if each.erased_at is not None] == [2]
     assert [each.key for each in found.subjects] == ["1"]
+    of_her = preview(office.execution, office.intake, OfPerson(2))
+    assert (of_her.subjects, of_her.notes) == ((), ("person 2: this person was erased",))

@@ -22,6 +22,7 @@ from worker.planning.cost import cost_s
 from worker.planning.grouping import Group, grouped
 from worker.policy import Policy, load_policy
 from worker.store import addresses, domains, events, jobs, memberships, people, shared_addresses
+from worker.store.forgetting import ERASED
 from worker.store.jobs import SubjectKind, subject_of
 from worker.store.policies import active_policy
 from worker.store.states import EventState
@@ -63,7 +64,7 @@ class Preview:
 
     subjects: tuple[SubjectPlan, ...]
     notes: tuple[str, ...]
-    """What became of events that touch nobody."""
+    """What became of events that touch nobody, or of a person about whom there is nothing to do any more."""
     writes: int
     reads: int
     seconds: float
@@ -157,6 +158,8 @@ def _asked(scene: Scene, question: Question) -> tuple[_Who, tuple[str, ...]]:
     match question:
         case OfEvents():
             return _apply(scene, question)
+        case OfPerson(person_id) if people.is_erased(scene.session, person_id):
+            return ([], set()), (f"person {person_id}: {ERASED}",)
         case OfPerson(person_id):
             before = memberships.of_person(scene.session, person_id)
             evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
