@@ -52,4 +52,5 @@ def _copy_within(session: Session) -> None:
             session.execute(text(f"create temporary table {table.name} (like {table.name} including all)"))
             session.execute(text(f"insert into pg_temp.{table.name} table {schema}.{table.name}"))
             session.execute(text(f"analyze pg_temp.{table.name}"))
+    session.execute(text("discard plans"))  # those of statements that were prepared before name the other tables
     is_apart(session)
