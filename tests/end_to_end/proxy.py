@@ -51,6 +51,8 @@ class Proxy:
                 server = socket.create_connection(self._target)
             except OSError:
                 return
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # it holds nothing back
             with self._lock:
                 self._open += [client, server]
             for source, target in ((client, server), (server, client)):

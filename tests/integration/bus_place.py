@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import amqp
 from kombu import Connection
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.end_to_end.installation import wait_until
 from worker.bell import Bell, SilentBell
@@ -94,6 +94,19 @@ class Place:
         """Our consumer is connected."""
         with self.deployment.database.read() as session:
             return bool(workers.consumers(session, self.source.name))
+
+    def refuse_inserts_of(self, ce_id: str) -> None:
+        """Have the database fail on this one event."""
+        database = self.deployment.database
+        trigger = "create trigger no before insert on events"
+        with database.write() as session:
+            if database.is_sqlite:
+                failing = f"when new.ce_id = '{ce_id}' begin select raise(abort, 'no'); end"
+            else:
+                failing = f"for each row when (new.ce_id = '{ce_id}') execute function no()"
+                body = "begin raise exception 'no'; end"
+                session.execute(text(f"create function no() returns trigger language plpgsql as $${body}$$"))
+            session.execute(text(f"{trigger} {failing}"))
 
     @contextmanager
     def consumed(self) -> Iterator[None]:

@@ -47,7 +47,7 @@ class Bus:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Have each finish the message in hand, within ten seconds: what is not acknowledged comes again."""
+        """Have each finish what it is committing, within ten seconds: what is not acknowledged comes again."""
         self._stop.set()
         until = time.monotonic() + _END_WITHIN_S
         for thread in self._threads:

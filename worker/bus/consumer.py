@@ -1,12 +1,16 @@
-"""The consumer of one source: connects, takes one message after the other, and begins anew whatever breaks.
+"""The consumer of one source: connects, takes what has come together, and begins anew whatever breaks.
+
+A transaction costs much more than an event in it, so messages that wait share one, in the order in which they came; a
+message that comes alone is taken at once. Where one of them cannot be taken, each is taken by itself.
 
 Redeliveries are counted by the broker, which makes a dead letter of a message that came back too often. So that only
 what kills consumers becomes one, and never what was merely in hand when a database, a broker or a process went away,
 nothing is taken before the database answers, a message that the database does not take is kept and tried again in
-place, and each connection begins with one message in hand until that one was settled.
+place, and what came back is taken by itself: each connection begins with it, and with no other message in hand.
 """
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from threading import Event
 
@@ -17,7 +21,7 @@ from worker.bus.heartbeat import Heartbeat
 from worker.bus.link import Link, LinkLost
 from worker.bus.message import Message
 from worker.bus.pauses import Pauses
-from worker.bus.taking import Taken, set_aside, take
+from worker.bus.taking import Taken, set_aside, take, take_together
 from worker.intake import Intake
 from worker.log_errors import without_messages
 from worker.sources import AmqpSource
@@ -33,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Consumer:
-    """Runs until ``stop`` is set; then it finishes the message in hand and gives the others back."""
+    """Runs until ``stop`` is set; then it finishes what it is committing and gives the others back."""
 
     def __init__(self, source: AmqpSource, url: SecretStr, intake: Intake, stop: Event) -> None:
         self._source, self._url, self._intake, self._stop = source, url, intake, stop
@@ -59,10 +63,9 @@ class Consumer:
             return
         with closing(Link(self._source, self._url)) as link:
             link.open()
-            link.consume(prefetch=1)
             self._log.info("connected to the broker", queue=self._source.queue_name)
-            self._take_first(link)
-            link.consume(prefetch=self._source.prefetch)
+            self._take_what_came_back(link)
+            link.consume()
             while not self._stop.is_set():
                 self._listen(link)
                 self._take_waiting(link)
@@ -77,22 +80,43 @@ class Consumer:
             self._stop.wait(pauses.after_failure())
         return False
 
-    def _take_first(self, link: Link) -> None:
-        while not self._take_waiting(link) and not self._stop.is_set():
-            self._listen(link)
+    def _take_what_came_back(self, link: Link) -> None:
+        came_back = True
+        while came_back and not self._stop.is_set() and link.fetch():
+            came_back = link.waiting[0].came_back
+            self._take_waiting(link)
 
-    def _take_waiting(self, link: Link) -> bool:
-        """Settle what was delivered, unless stopped. Tells whether anything was."""
-        settled = False
+    def _take_waiting(self, link: Link) -> None:
+        """Settle what was delivered, unless stopped."""
         while link.waiting and not self._stop.is_set():
-            settled = self._settle(link, link.waiting.popleft())
-        return settled
+            self._settle_some(link)
 
     def _listen(self, link: Link) -> None:
         link.listen(_IDLE_S)
         self._heartbeat.beat()
         if not link.waiting:  # it lives, and what was in hand has not broken it
             self._reconnects.after_success()
+
+    def _settle_some(self, link: Link) -> None:
+        """Settle what can be taken together, or else alone."""
+        together = link.together()
+        taken = self._taken_together(together)
+        if taken:
+            link.acknowledge(together[taken - 1])
+            return
+        for message in together if taken is None else [link.waiting[0]]:
+            if not self._settle(link, message):
+                return
+
+    def _taken_together(self, messages: Sequence[Message]) -> int | None:
+        """Return how many were taken, from the first on. None: they failed together, which tells of none of them."""
+        if len(messages) < 2:  # it needs nobody
+            return 0
+        try:
+            return take_together(self._intake, self._source.name, messages)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it will show again at whose it is
+            self._log.warning("messages are taken one by one", number=len(messages), error=type(error).__name__)
+        return None
 
     def _settle(self, link: Link, message: Message) -> bool:
         """Acknowledge or reject a message once what became of it is committed. False: stopped before."""

@@ -3,10 +3,12 @@
 Messages are taken off the channel as they are: kombu's own class would decompress and decode what anybody may send.
 """
 
+import select
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 from kombu import Connection
@@ -19,6 +21,8 @@ from worker.sources import AmqpSource
 _HEARTBEAT_S = 60
 _CONNECT_TIMEOUT_S = 5
 _BETWEEN_TICKS_S = 1.0
+_AT_LEAST_S = 0.001
+_MOST_TOGETHER = 100
 
 
 class LinkLost(Exception):
@@ -26,14 +30,13 @@ class LinkLost(Exception):
 
 
 class Link:
-    """An open link. ``waiting`` holds what was delivered and not looked at yet, oldest first."""
+    """An open link. ``waiting`` holds what was delivered and neither acknowledged nor rejected yet, oldest first."""
 
     def __init__(self, source: AmqpSource, url: SecretStr) -> None:
         self.waiting: deque[Message] = deque()
         self._source = source
         self._connection = connection_to(url.get_secret_value())
         self._channel: Any = None
-        self._consumer: str | None = None
         self._ticked = 0.0
         self._is_lost = False
 
@@ -45,32 +48,56 @@ class Link:
             self._channel = self._connection.channel()
             self._channel.auto_decode = False
 
-    def consume(self, *, prefetch: int) -> None:
-        """Have so many messages in hand from now on. Raises LinkLost."""
+    def fetch(self) -> bool:
+        """Have the oldest message in hand, and no other. False: there is none. Raises LinkLost."""
         with self._or_lost():
-            if self._consumer is not None:
-                self._channel.basic_cancel(self._consumer)
-            self._channel.basic_qos(0, prefetch, False)  # holds for consumers that begin afterwards
-            self._consumer = self._channel.basic_consume(self._source.queue_name, callback=self._deliver)
+            if (delivered := self._channel.basic_get(self._source.queue_name)) is not None:
+                self._deliver(delivered)
+        return delivered is not None
+
+    def consume(self) -> None:
+        """Have as many messages in hand as the source allows from now on. Raises LinkLost."""
+        with self._or_lost():
+            self._channel.basic_qos(0, self._source.prefetch, False)
+            self._channel.basic_consume(self._source.queue_name, callback=self._deliver)
 
     def listen(self, for_s: float) -> None:
-        """Wait until something is delivered, at most so long, and keep the connection alive. Raises LinkLost."""
+        """Wait until something is delivered, at most so long, and keep the connection alive. Raises LinkLost.
+
+        What has arrived already comes with it, as far as it may be taken together.
+        """
         with self._or_lost():
             with suppress(TimeoutError):
-                self._connection.drain_events(timeout=max(for_s, 0.001))
+                self._connection.drain_events(timeout=max(for_s, _AT_LEAST_S))
+                while self._may_have_company() and self._more_has_arrived():
+                    self._connection.drain_events(timeout=_AT_LEAST_S)
             if (now := time.monotonic()) - self._ticked >= _BETWEEN_TICKS_S:
                 self._ticked = now
                 self._connection.heartbeat_check()
 
+    def together(self) -> list[Message]:
+        """Return what may be taken in one transaction of what waits, oldest first; none if the oldest came back."""
+        together: list[Message] = []
+        size = 0
+        for message in islice(self.waiting, _MOST_TOGETHER):
+            size += message.size
+            if message.came_back or (together and size > LARGEST):
+                break
+            together.append(message)
+        return together
+
     def acknowledge(self, message: Message) -> None:
-        """Let the broker forget a message. Raises LinkLost; then it comes again."""
+        """Let the broker forget a message and all that still wait before it. Raises LinkLost; then they come again."""
         with self._or_lost():
-            self._channel.basic_ack(message.tag)
+            self._channel.basic_ack(message.tag, multiple=True)
+        while self.waiting and self.waiting[0].tag <= message.tag:
+            self.waiting.popleft()
 
     def reject(self, message: Message) -> None:
-        """Send a message to the dead letters. Raises LinkLost; then it comes again."""
+        """Send the oldest message that waits to the dead letters. Raises LinkLost; then it comes again."""
         with self._or_lost():
             self._channel.basic_reject(message.tag, requeue=False)
+        self.waiting.popleft()
 
     def close(self) -> None:
         """Give back what is in hand, and disconnect. Never raises."""
@@ -90,10 +117,22 @@ class Link:
             self._is_lost = True
             raise LinkLost(said(error)) from None
 
+    def _may_have_company(self) -> bool:
+        # What came back is settled before anything else is read: what follows it may break the client, and would cost
+        # it another redelivery each time.
+        return len(self.waiting) < _MOST_TOGETHER and not (self.waiting and self.waiting[-1].came_back)
+
+    def _more_has_arrived(self) -> bool:
+        sock = self._connection.connection.sock
+        if getattr(sock, "pending", int)():  # of TLS, decrypted already
+            return True
+        arrived = select.poll()
+        arrived.register(sock, select.POLLIN)
+        return bool(arrived.poll(0))
+
     def _deliver(self, delivered: Any) -> None:
         properties = delivered.properties
         body = delivered.body or b""  # an empty one comes as text
-        headers = properties.get("application_headers") or {}
         self.waiting.append(
             Message(
                 tag=delivered.delivery_tag,
@@ -101,8 +140,8 @@ class Link:
                 size=len(body),
                 content_type=properties.get("content_type") or "",
                 content_encoding=properties.get("content_encoding") or "",
-                headers=headers,
-                came_back=count if isinstance(count := headers.get("x-delivery-count"), int) else 0,
+                headers=properties.get("application_headers") or {},
+                came_back=bool(delivered.delivery_info["redelivered"]),
             )
         )
 

@@ -33,8 +33,8 @@ class Message:
     content_type: str = field(repr=False, default="")
     content_encoding: str = field(repr=False, default="")
     headers: Mapping[object, object] = field(repr=False, default_factory=dict)
-    came_back: int = 0
-    """How often it was delivered before, and neither acknowledged nor rejected."""
+    came_back: bool = False
+    """It was delivered before, and neither acknowledged nor rejected."""
 
     @property
     def text(self) -> str:

@@ -1,14 +1,15 @@
-"""Taking one message: its events into the inbox, or the message, with the reason, among what was rejected.
+"""Taking messages: their events into the inbox, or a message, with the reason, among what was rejected.
 
-Either is committed when ``take`` returns, so that the broker may forget the message.
+Either is committed when a function of these returns, so that the broker may forget the message.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import structlog
 
 from worker.bus.message import Message, documents, raw_of
-from worker.intake import EventsRefused, Intake, accept, refuse
+from worker.intake import EventsRefused, Intake, Offer, accept, commit_together, offer, refuse
 from worker.sources import BodyInvalid
 
 _log = structlog.get_logger(__name__)
@@ -43,9 +44,32 @@ def take(intake: Intake, source: str, message: Message) -> Taken:
     return _one_by_one(intake, source, told)
 
 
+def take_together(intake: Intake, source: str, messages: Iterable[Message]) -> int:
+    """Commit as many messages, from the first on, as can be read, in one transaction and in their order.
+
+    Returns how many these are; whatever follows them is for ``take``. Idempotent. Raises whatever the database raises;
+    then none of them is taken.
+    """
+    offers: list[Offer] = []
+    for message in messages:
+        if (offered := _offered(intake, source, message)) is None:
+            break
+        offers.append(offered)
+    if offers:
+        commit_together(intake, offers)
+    return len(offers)
+
+
 def set_aside(intake: Intake, source: str, message: Message) -> Taken:
     """Keep a message as rejected that the intake fails on. Raises whatever the database raises."""
     return _refused(source, refuse(intake, source, message.text, _FAILED).id, _FAILED)
+
+
+def _offered(intake: Intake, source: str, message: Message) -> Offer | None:
+    try:
+        return offer(intake, source, documents(message), raw=raw_of(message))
+    except BodyInvalid:
+        return None
 
 
 def _one_by_one(intake: Intake, source: str, told: list[object]) -> Taken:

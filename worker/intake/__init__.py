@@ -10,7 +10,7 @@ from worker.intake.apply import apply_next
 from worker.intake.context import OPERATOR, Intake
 from worker.intake.hints import Taken, note_hints, take
 from worker.intake.hydrate import hydrate_next
-from worker.intake.offers import Offer, Receipt, Receipts, commit_each
+from worker.intake.offers import Offer, Receipt, Receipts, commit_each, commit_together
 from worker.intake.parked import retry_parked
 from worker.intake.statements import NothingToTakeBack, UnknownPerson, call_back, state_of_person
 
@@ -31,6 +31,7 @@ __all__ = [
     "apply_next",
     "call_back",
     "commit_each",
+    "commit_together",
     "hydrate_next",
     "note_hints",
     "offer",

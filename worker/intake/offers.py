@@ -66,9 +66,18 @@ def commit(intake: Intake, offer: Offer) -> Receipts:
 
     Any database error means that nothing was accepted.
     """
+    (receipts,) = commit_together(intake, [offer])
+    return receipts
+
+
+def commit_together(intake: Intake, offers: Sequence[Offer]) -> list[Receipts]:
+    """Commit offers to the inbox in their order, all of them or nothing, then ring. Idempotent by dedupe key.
+
+    Any database error means that nothing was accepted.
+    """
     with intake.database.write(ahead=True) as session:
-        (receipts,) = _inserted(session, [offer])
-    _tell(intake, [offer], [receipts])
+        receipts = _inserted(session, offers)
+    _tell(intake, offers, receipts)
     return receipts
 
 

@@ -34,7 +34,7 @@ class AmqpSource(SourceConfig):
     dead_letter_exchange: Name | None = None
     """Where messages go that cannot be read; the name of the queue and ``.dead`` unless said."""
     prefetch: Annotated[int, Field(strict=True, ge=1, le=1000)] = 100
-    """How many messages a consumer has in hand, of which it works on one."""
+    """How many messages a consumer has in hand, of which it commits up to 100 together."""
     delivery_limit: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
     """How often a message may come back because its consumer died before it is a dead letter."""
 
