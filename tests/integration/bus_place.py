@@ -52,14 +52,20 @@ class Place:
         """A channel on which each publication is confirmed before the call returns."""
         return self.broker.channel()
 
-    def send(self, *bodies: object, headers: Mapping[str, object] | None = None, **properties: object) -> None:
+    def send(
+        self,
+        *bodies: object,
+        headers: Mapping[str, object] | None = None,
+        routing_key: str | bytes = "hr.people",
+        **properties: object,
+    ) -> None:
         """Publish each body, JSON unless it is bytes, so described; return once the broker has confirmed them."""
         with self.producer as channel:
             channel.exchange_declare(self.source.exchange, "topic", durable=True, auto_delete=False)
             for body in bodies:
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 message = amqp.Message(content, application_headers=dict(headers or {}), delivery_mode=2, **properties)
-                channel.basic_publish(message, self.source.exchange, "hr.people")
+                channel.basic_publish(message, self.source.exchange, routing_key)
 
     def rows(self) -> list[EventRow]:
         """Return the inbox, oldest first."""

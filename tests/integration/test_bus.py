@@ -4,8 +4,10 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.end_to_end.installation import wait_until
 from tests.integration.bus_place import BATCH, STRUCTURED, Place, placed, told
@@ -102,6 +104,40 @@ def test_what_cannot_be_read_is_a_dead_letter_and_rejected_with_the_reason(place
     letters = place.dead()
     assert [letter.body or b"" for letter in letters] == [body for body, _, _ in UNREADABLE]
     assert {letter.headers["x-first-death-reason"] for letter in letters} == {"rejected"}
+
+
+class FarAhead(datetime):
+    """A time of the year 37,000, as a sender writes who takes milliseconds for seconds."""
+
+    def utctimetuple(self) -> tuple[int, ...]:
+        """Return it for the client library to encode."""
+        return 9999, 12, 10_000_000, 0, 0, 0
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "undecodable",
+    [{"headers": {"sent": FarAhead(2026, 11, 20)}}, {"content_type": b"\xff"}],
+    ids=["header", "property"],
+)
+@pytest.mark.parametrize("body", [b"{}", b"", b"x" * 300_000], ids=["small", "empty", "several frames"])
+def test_message_whose_properties_cannot_be_decoded_is_rejected_as_others(
+    place: Place, undecodable: dict[str, Any], body: bytes
+) -> None:
+    """It is a dead letter at once, kept with the reason, and the connection outlives it."""
+    with capture_logs() as logged:
+        place.send(told(1))
+        place.send(body, **undecodable)
+        place.send(told()["data"], headers={f"ce-{name}": value for name, value in ATTRIBUTES.items()} | {"ce-id": "2"})
+        wait_until(lambda: len(place.rows()) == 3)
+
+    assert [(row.ce_id, row.reason) for row in place.rows()] == [
+        ("evt-1", None),
+        (None, "a property or header of the message cannot be decoded"),
+        ("2", None),
+    ]
+    wait_until(place.dead_count)
+    assert not [each for each in logged if each["event"] == "connected to the broker"]
 
 
 def test_duplicate_is_accepted_once_and_another_body_is_kept_apart(place: Place) -> None:

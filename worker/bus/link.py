@@ -14,6 +14,7 @@ from typing import Any
 from kombu import Connection
 from pydantic import SecretStr
 
+from worker.bus.frames import Frames
 from worker.bus.message import KEPT, LARGEST, Message
 from worker.bus.topology import declare
 from worker.sources import AmqpSource
@@ -37,13 +38,15 @@ class Link:
         self._source = source
         self._connection = connection_to(url.get_secret_value())
         self._channel: Any = None
+        self._frames: Any = None
         self._ticked = 0.0
         self._is_lost = False
 
     def open(self) -> None:
         """Connect, and declare what the source needs. Raises LinkLost."""
         with self._or_lost():
-            self._connection.connect()
+            client = self._connection.connect()
+            client.on_inbound_frame = self._frames = Frames(client.on_inbound_frame)
             declare(self._connection, self._source)
             self._channel = self._connection.channel()
             self._channel.auto_decode = False
@@ -141,6 +144,7 @@ class Link:
                 content_type=properties.get("content_type") or "",
                 content_encoding=properties.get("content_encoding") or "",
                 headers=properties.get("application_headers") or {},
+                is_decoded=self._frames.is_decoded,
                 came_back=bool(delivered.delivery_info["redelivered"]),
             )
         )

@@ -33,6 +33,8 @@ class Message:
     content_type: str = field(repr=False, default="")
     content_encoding: str = field(repr=False, default="")
     headers: Mapping[object, object] = field(repr=False, default_factory=dict)
+    is_decoded: bool = True
+    """Its properties and headers could be decoded; else it has none."""
     came_back: bool = False
     """It was delivered before, and neither acknowledged nor rejected."""
 
@@ -44,6 +46,8 @@ class Message:
 
 def documents(message: Message) -> list[object]:
     """Return the events of a message, not validated yet. Raises BodyInvalid with one sentence."""
+    if not message.is_decoded:
+        raise BodyInvalid("a property or header of the message cannot be decoded")
     if message.size > LARGEST:
         raise BodyInvalid(f"the body is larger than {LARGEST:,} bytes")
     if message.content_encoding.strip().lower() not in _PLAIN:
