@@ -19,8 +19,9 @@ from kombu import Connection, Consumer, Queue
 from sqlalchemy import JSON, Column, Engine, MetaData, String, Table, event, func, insert, select
 from sqlalchemy import create_engine as bare_engine
 
+from tests.benchmarks._place import broker
 from tests.integration.bus_place import Place, placed, told
-from tests.servers import AMQP, POSTGRES, fresh_database, usable_url
+from tests.servers import POSTGRES, fresh_database, usable_url
 from worker.bus.consumer import Consumer as OurConsumer
 from worker.bus.topology import declare
 from worker.store import schema
@@ -31,18 +32,22 @@ EVENTS = 5_000
 
 
 def measure() -> dict[str, object]:
-    """Measure on databases and queues that are made for it and deleted. Raises ServerMissing without the servers."""
-    with fresh_database(usable_url(POSTGRES)) as postgresql, TemporaryDirectory() as directory:
+    """Measure on databases and a broker that are made for it and deleted. Raises ServerMissing without the server."""
+    with (
+        fresh_database(usable_url(POSTGRES)) as postgresql,
+        TemporaryDirectory() as directory,
+        broker(Path(directory, "broker")) as amqp_url,
+    ):
         return {
             "events": EVENTS,
-            "postgresql": _compared(postgresql, Path(directory)),
-            "sqlite": _compared(f"sqlite:///{directory}/mailroster.db", Path(directory)),
+            "postgresql": _compared(postgresql, Path(directory), amqp_url),
+            "sqlite": _compared(f"sqlite:///{directory}/mailroster.db", Path(directory), amqp_url),
         }
 
 
-def _compared(url: str, directory: Path) -> dict[str, float]:
+def _compared(url: str, directory: Path, amqp_url: str) -> dict[str, float]:
     schema.upgrade(url)
-    with placed(directory, database_url=url, amqp_url=usable_url(AMQP)) as place:
+    with placed(directory, database_url=url, amqp_url=amqp_url) as place:
         floor = _measured(place, _bare_consumer)
         ours = _measured(place, _our_consumer)
     return {"events_per_s": ours, "floor_per_s": floor, "of_floor": round(ours / floor, 2)}
@@ -59,7 +64,10 @@ def _measured(place: Place, consumer: Callable[[Place], None]) -> float:
 
 
 def _publish(place: Place) -> None:
-    with Connection(place.deployment.settings.broker_url.get_secret_value()) as broker, broker.channel() as channel:
+    with (
+        Connection(place.deployment.settings.broker_url.get_secret_value()) as connection,
+        connection.channel() as channel,
+    ):
         for number in range(EVENTS):
             body = json.dumps(told(number)).encode()
             message = amqp.Message(body, delivery_mode=2, content_type="application/json")
@@ -97,10 +105,10 @@ def _bare_consumer(place: Place) -> None:
 
         url = place.deployment.settings.broker_url.get_secret_value()
         queue = Queue(place.source.queue_name, no_declare=True)
-        with Connection(url) as broker, Consumer(broker, [queue], on_message=take, prefetch_count=100):
+        with Connection(url) as connection, Consumer(connection, [queue], on_message=take, prefetch_count=100):
             while taken < EVENTS:
                 with suppress(socket.timeout):
-                    broker.drain_events(timeout=1)
+                    connection.drain_events(timeout=1)
 
 
 @contextmanager
