@@ -162,9 +162,18 @@ def _end(town: Town) -> tuple[str, list[str]]:
 
 
 def _everything(town: Town) -> object:
-    """Return all that is at the host and in the ledger, but for what is nothing either way and whether it is sealed."""
+    """Return all that is at the host and in the ledger, but for what is nothing either way and whether it is sealed.
+
+    What is told at a second falls between two looks of the clock, so a block may be noted a few seconds later for it.
+    """
     people = {
-        key: replace(each, observed=replace(each.observed, sealed=False, mailbox=None), served=None, groups=frozenset())
+        key: replace(
+            each,
+            observed=replace(each.observed, sealed=False, mailbox=None),
+            served=None,
+            groups=frozenset(),
+            blocked_at=each.blocked_at and each.blocked_at.replace(second=0),
+        )
         for key, each in town.citizens.items()
     }
     return _without_nothing(town.state()), people, town.lists
