@@ -102,11 +102,11 @@ class WatchedDatabase(Database):
         """Called behind each commit, before anybody else commits."""
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Session]:
+    def write(self, *, durable: bool = True, ahead: bool = False) -> Iterator[Session]:
         """Open a writing transaction; from its commit on it is alone until that was told."""
         self._pass_point()
         with ExitStack() as until_told:
-            with super().write(durable=durable) as session:
+            with super().write(durable=durable, ahead=ahead) as session:
                 yield session
                 until_told.enter_context(self._committing)
             self.committed()

@@ -51,9 +51,9 @@ class MortalDatabase(Database):
         self.life = life
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Session]:
+    def write(self, *, durable: bool = True, ahead: bool = False) -> Iterator[Session]:
         """Open a writing transaction, with a point on either side of its commit."""
-        with super().write(durable=durable) as session:
+        with super().write(durable=durable, ahead=ahead) as session:
             yield session
             self.life.pass_point("before a commit")
         self.life.pass_point("after a commit")
@@ -78,9 +78,9 @@ class PowerlessDatabase(MortalDatabase):
         event.listen(self.engine, "connect", _write_ahead_only)
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Session]:
+    def write(self, *, durable: bool = True, ahead: bool = False) -> Iterator[Session]:
         """Open a writing transaction, and note once it is committed how far the log is safe."""
-        with super().write(durable=durable) as session:
+        with super().write(durable=durable, ahead=ahead) as session:
             after_commit(session, lambda: self._note(durable=durable))
             yield session
 

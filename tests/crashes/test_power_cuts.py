@@ -66,7 +66,7 @@ class _Careless:
     def __init__(self, database: Any) -> None:
         self._database = database
 
-    def write(self, *, durable: bool = True) -> AbstractContextManager[Session]:
+    def write(self, *, durable: bool = True, ahead: bool = False) -> AbstractContextManager[Session]:
         """Open a writing transaction that is committed some time."""
         written: AbstractContextManager[Session] = self._database.write(durable=False)
         return written

@@ -46,10 +46,10 @@ class SharedDatabase(MortalDatabase):
         self._own.life = life
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Session]:
+    def write(self, *, durable: bool = True, ahead: bool = False) -> Iterator[Session]:
         """Open a writing transaction; who goes on before and behind it is the guide's to say."""
         self.guide.pass_point()
-        with super().write(durable=durable) as session:
+        with super().write(durable=durable, ahead=ahead) as session:
             yield session
         self.committed()
         self.guide.pass_point()
