@@ -19,7 +19,7 @@ import pytest
 
 from tests.end_to_end.installation import SOURCES, Installation, installed, plain_client, wait_until
 from tests.vendor import KEY, Vendor, answering, vending
-from worker.store import hints, people
+from worker.store import events, hints, people
 from worker.store.database import Database
 from worker.store.states import HintState
 
@@ -72,7 +72,7 @@ class Town:
     def is_settled(self) -> bool:
         """Nothing is to be asked for, applied or run."""
         with closing(Database(self.installation.database_url)) as database, database.read() as session:
-            if hints.outstanding(session):
+            if hints.outstanding(session) or events.any_accepted(session, datetime.now(UTC)):
                 return False
         return all(job["state"] == "done" for job in self.installation.jobs())
 
