@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.events import EventType
 from worker.store.database import database_now
+from worker.store.exclusion import one_at_a_time
 from worker.store.spelled import is_in
 from worker.store.states import HINT_MOVES, HintState, move
 from worker.store.tables import HintKeyRow, HintPauseRow, HintRow
@@ -91,7 +92,9 @@ def claim(session: Session, at_once: Mapping[str, int], *, lease: timedelta, now
     ``at_once`` says of each source that may be asked how many fetches it bears. The database itself keeps to it: a
     fetch under way holds a numbered slot of its source, and an index lets each number be held once.
     """
-    _lock_claims(session)
+    # Else two may try one slot, and the second waits for the first, and for a delivery about who is in the slot, with a
+    # hint in hand that the delivery may be waiting for.
+    one_at_a_time(session, ["hints.claims"])
     taken = _slots_taken(session)
     paused = set(session.scalars(select(HintPauseRow.source).where(HintPauseRow.until > now)))
     for source in sorted(at_once.keys() - paused, key=lambda name: (len(taken.get(name, ())), name)):
@@ -284,16 +287,6 @@ def _noted(session: Session, source: str, heard: Sequence[Heard], fresh: Mapping
     )
     ids = {digest: hint_id or 0 for digest, hint_id in found}
     return [Noted(ids[one.digest], duplicate=fresh.get(one.digest) is not one) for one in heard]
-
-
-def _lock_claims(session: Session) -> None:
-    """Let one transaction at a time claim, until it ends. SQLite's writing transactions exclude each other anyway.
-
-    Else two may try one slot, and the second waits for the first, and for any delivery about who is in the slot, with a
-    hint in hand that the delivery may be waiting for.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("select pg_advisory_xact_lock(hashtext('mailroster.hints.claims'))"))
 
 
 def _slots_taken(session: Session) -> dict[str, set[int]]:
