@@ -42,17 +42,24 @@ def test_whoever_asked_first_is_first() -> None:
     assert places == list(range(20))
 
 
-def test_whoever_goes_ahead_is_next_and_the_others_keep_their_order() -> None:
-    """Of twenty who wait nobody is before the one who comes last and goes ahead."""
-    turns = Turns()
-    with queued(turns, 20) as futures, ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(lambda: (turns.take(30, ahead=True), [each.done() for each in futures], turns.leave())[1])
-        while len(turns._waiting) <= len(futures):
-            pass
+def test_whoever_goes_ahead_is_next_and_all_others_keep_their_order() -> None:
+    """Of twenty who wait nobody is before two who come last and go ahead, of whom the first is first."""
+    turns, order = Turns(), list[str]()
+
+    def ahead(name: str, others: list[Future[int]]) -> None:
+        turns.take(30, ahead=True)
+        order.append(f"{name} before {sum(not each.done() for each in others)}")
+        turns.leave()
+
+    with queued(turns, 20) as futures, ThreadPoolExecutor(2) as pool:
+        for number, name in enumerate(("first", "second")):
+            pool.submit(ahead, name, futures)
+            while len(turns._ahead) <= number:
+                pass
         turns.leave()
         places = [future.result(10) for future in futures]
 
-    assert not any(ahead.result())
+    assert order == ["first before 20", "second before 20"]
     assert places == list(range(20))
 
 

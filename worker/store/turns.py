@@ -15,6 +15,7 @@ class Turns:
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._waiting: deque[tuple[int, threading.Lock]] = deque()
+        self._ahead: deque[tuple[int, threading.Lock]] = deque()
 
     def take(self, patience_s: float, *, ahead: bool = False) -> None:
         """Wait for the turn, if need be ahead of the others. After the patience go on: SQLite's own waiting decides."""
@@ -24,14 +25,12 @@ class Turns:
                 self._holder = me
                 return
             gate.acquire()
-            if ahead:
-                self._waiting.appendleft((me, gate))
-            else:
-                self._waiting.append((me, gate))
+            queue = self._ahead if ahead else self._waiting
+            queue.append((me, gate))
         if not gate.acquire(timeout=patience_s):
             with self._lock:
-                if (me, gate) in self._waiting:
-                    self._waiting.remove((me, gate))
+                if (me, gate) in queue:
+                    queue.remove((me, gate))
 
     def leave(self) -> None:
         """Give the turn to the next, if this thread holds it."""
@@ -39,6 +38,6 @@ class Turns:
             if self._holder != threading.get_ident():
                 return
             self._holder = None
-            if self._waiting:
-                self._holder, gate = self._waiting.popleft()
+            if queue := self._ahead or self._waiting:
+                self._holder, gate = queue.popleft()
                 gate.release()
