@@ -332,6 +332,15 @@ def test_a_vendor_that_misbehaves_is_asked_again_later(hydrated: Hydrated, name:
     assert set(hydrated.office.mailboxes()) == {"ada.lovelace"}
 
 
+def test_a_key_that_comes_again_about_somebody_else_is_another_hint(hydrated: Hydrated) -> None:
+    """A sender that uses an id twice for two people has both of them asked for."""
+    hydrated.vendor.records |= {"E1": ADA, "E2": ADA | {"first": "Grace"}}
+    for subject in ("E1", "E2", "E2"):
+        hydrated.note(Hint(subject, hydrated.office.clock.now(), None, "key"))
+
+    assert hydrated.hydrate() == 2
+
+
 def test_a_vendor_that_drips_holds_nobody(office: Office, vendor: Vendor) -> None:
     """The whole question has a deadline, however often a byte comes."""
     one = Hydrated(office, vendor, deadline_s=0.3)

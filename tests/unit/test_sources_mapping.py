@@ -186,6 +186,23 @@ def test_a_thin_source_tells_hints() -> None:
     assert thin.parse(delivery(ahead), Proof("m", NOW)).hints == (Hint("4711", NOW, None, "03ff"),)
 
 
+def test_the_same_words_at_another_time_are_another_hint() -> None:
+    """Who only says who changed says the same each time; what has an id, or says what changed, is known by that."""
+    later = NOW + timedelta(minutes=1)
+    section = source(GUSTO.replace('id = "uuid"\n', "")).map
+    assert section is not None
+    thin, whole = (BodyMap("hr", section, thin=each) for each in (True, False))
+
+    def keys(reader: BodyMap, *proofs: Proof) -> int:
+        parsed = [reader.parse(delivery(ITEM), proof) for proof in proofs]
+        return len({one.hints[0].key if one.hints else one.events[0]["id"] for one in parsed})
+
+    assert keys(thin, Proof(None, NOW), Proof(None, later)) == 2
+    assert keys(thin, Proof(None, NOW), Proof(None, NOW)) == 1
+    assert keys(thin, Proof("m", NOW), Proof("m", later)) == 1
+    assert keys(whole, Proof(None, NOW), Proof(None, later)) == 1
+
+
 def test_a_hint_fits_where_it_is_kept() -> None:
     """A long id becomes a hash, a word without a table is no type of ours, a subject is checked as an event's is."""
     section = source(GUSTO.partition("[sources.hr.map.types]")[0] + FACT).map

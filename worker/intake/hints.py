@@ -46,5 +46,5 @@ def note_hints(session: Session, source: str, heard: Sequence[Hint], now: dateti
 
 
 def _heard(hint: Hint) -> Heard:
-    digest = hashlib.sha256(hint.key.encode()).hexdigest()
+    digest = hashlib.sha256(f"{hint.subject}\0{hint.key}".encode()).hexdigest()
     return Heard(hint.subject, hint.occurred_at, hint.type, digest)

@@ -46,7 +46,8 @@ class BodyMap:
         The same delivery gives the same ids and keys whenever it is parsed.
         """
         body = parse_json(delivery.body)
-        reading = _Reading(self, body, _own_key(self.source, delivery, proof), proof.sent_at, delivery.received_at)
+        key = _own_key(self.source, delivery, proof, thin=self.thin)
+        reading = _Reading(self, body, key, proof.sent_at, delivery.received_at)
         told = list(reading.told())
         return Parsed(
             events=tuple(one for one in told if isinstance(one, dict)),
@@ -177,11 +178,18 @@ class _Reading:
         return document
 
 
-def _own_key(source: str, delivery: Delivery, proof: Proof) -> str:
-    """Return what tells a delivery from others: its id, or else a hash that the same body of the same source has."""
+def _own_key(source: str, delivery: Delivery, proof: Proof, *, thin: bool) -> str:
+    """Return what tells a delivery from others: its id, or else a hash that the same body of the same source has.
+
+    Where bodies only say who changed, the same body means another change each time: its time belongs to the hash, and
+    to ask once more for a repetition that was signed anew does no harm.
+    """
     if proof.id is not None and len(proof.id) <= _LONGEST_KEY:
         return proof.id
-    return hashlib.sha256(b"\0".join((source.encode(), (proof.id or "").encode(), delivery.body))).hexdigest()
+    parts = [source.encode(), (proof.id or "").encode(), delivery.body]
+    if thin and proof.id is None:
+        parts.append((proof.sent_at or delivery.received_at).isoformat().encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def _fact(name: str, found: object) -> object:
