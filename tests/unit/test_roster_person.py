@@ -105,6 +105,18 @@ def test_the_newest_joined_brings_the_hire_date() -> None:
     assert _employment(_said(LEFT, 2, hired=date(2020, 1, 1))).hire_date is None
 
 
+def test_an_immediate_departure_that_is_told_again_was_when_it_was_told_first() -> None:
+    """Also where the first was told by a clock that is ahead; a rehire does not forget that it was immediate."""
+    first = _said(LEFT, 9, received=5, immediate=True, last=date(2026, 12, 31))
+    again = _said(LEFT, 10, immediate=True, last=date(2026, 12, 31))
+    without = _said(LEFT, 11, last=date(2026, 12, 31))
+
+    assert _employment(first, again, without).immediate_at == _at(5)
+    former = _employment(first, again, without, _said(JOINED, 12, hired=date(2027, 1, 1))).former_departure
+    assert former is not None
+    assert former.immediate
+
+
 @pytest.mark.parametrize(
     ("statements", "joined"),
     [

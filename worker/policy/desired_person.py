@@ -156,7 +156,12 @@ def _employed(situation: _Situation) -> DesiredPerson:
 
 
 def _announced(situation: _Situation, now: datetime) -> DesiredPerson:
-    """Somebody whose hire date is not near yet; of somebody who comes back, the former departure goes on, frozen."""
+    """Somebody whose hire date is not near yet; of somebody who comes back, the former departure goes on, frozen.
+
+    Whose first day is put off when the mailbox is there keeps it, and may be suspended as others.
+    """
+    if situation.departure is None and situation.view.mailbox_exists:
+        return replace(_employed(situation), phase="pending")
     if situation.departure is None or not situation.view.mailbox_exists:
         waiting = still_handed_over(situation.view, situation.policy) or Untouched("it is not yet time for the mailbox")
         return DesiredPerson(waiting, phase="pending")

@@ -47,11 +47,13 @@ class Stages:
 def departure_of(stated: Employment | EmploymentStatement, zone: ZoneInfo) -> Departure:
     """Read a departure: 00:00 after the last working day in the zone, else the stated instant, else the event's time.
 
-    An immediate one is never later than its event.
+    An immediate one is never later than the first event that said so, nor than its receipt.
     """
     stated_at, known_since = _when(stated)
     at = _departs_at(stated.last_working_day, stated.left_at, stated_at, zone)
-    return Departure(min(at, bounded(stated_at)) if stated.immediate else at, at, known_since, stated.immediate)
+    if not stated.immediate:
+        return Departure(at, at, known_since)
+    return Departure(min(at, bounded(_immediate_at(stated))), at, known_since, immediate=True)
 
 
 def stages_of(departure: Departure, leaving: LeavingSection, zone: ZoneInfo, *, blocked_at: datetime | None) -> Stages:
@@ -78,6 +80,12 @@ def _when(stated: Employment | EmploymentStatement) -> tuple[datetime, datetime]
     if isinstance(stated, Employment):
         return stated.at, stated.known_since
     return stated.version.time, stated.received_at
+
+
+def _immediate_at(stated: Employment | EmploymentStatement) -> datetime:
+    if isinstance(stated, Employment):
+        return stated.immediate_at or min(stated.at, stated.known_since)
+    return min(stated.version.time, stated.received_at)
 
 
 def _departs_at(last_day: date | None, left_at: datetime | None, stated_at: datetime, zone: ZoneInfo) -> datetime:

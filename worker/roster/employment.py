@@ -1,7 +1,7 @@
 """Employment: one composite fact, read from the newest of joined, joining cancelled, left and leaving cancelled."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from worker.roster.record import EmploymentKind, EmploymentStatement, Record
@@ -45,6 +45,9 @@ class Employment:
     immediate: bool = False
     """Some ``left`` since the last joined or leaving_cancelled was immediate: a departure that is told once more
     without the word does not open the doors again."""
+    immediate_at: datetime | None = None
+    """When the first of these happened, or was received where its source's clock was ahead: access has ended then, and
+    that it is told again, or by a clock that is ahead, opens no door."""
     former_departure: EmploymentStatement | None = None
     """The newest ``left`` that a later ``joined`` made history: somebody who comes back. A leaving_cancelled in between
     strikes the departure out. Stays when the rehire is cancelled, because the departure then holds as before."""
@@ -81,6 +84,7 @@ def employment_of(records: Iterable[Record], precedence: Mapping[str, int]) -> E
         last_working_day=newest.statement.last_working_day if left else None,
         left_at=_left_at(spell) if left else None,
         immediate=left and any(statement.immediate for statement in spell),
+        immediate_at=min(map(_happened, filter(_is_immediate, spell)), default=None) if left else None,
         former_departure=_former_departure(said),
     )
 
@@ -106,6 +110,14 @@ def _spell(statements: list[EmploymentStatement]) -> list[EmploymentStatement]:
         if statement.kind is kind:
             spell.append(statement)
     return spell[::-1]
+
+
+def _is_immediate(statement: EmploymentStatement) -> bool:
+    return statement.immediate
+
+
+def _happened(statement: EmploymentStatement) -> datetime:
+    return min(statement.version.time, statement.received_at)
 
 
 def _hire_date(said: list[_Said]) -> date | None:
@@ -136,7 +148,8 @@ def _former_departure(said: list[_Said]) -> EmploymentStatement | None:
     for statement in (one.statement for one in said):
         match statement.kind:
             case EmploymentKind.LEFT:
-                departure = statement
+                was_immediate = departure is not None and departure.immediate
+                departure = replace(statement, immediate=statement.immediate or was_immediate)
             case EmploymentKind.LEAVING_CANCELLED:
                 departure = None
             case EmploymentKind.JOINED:
