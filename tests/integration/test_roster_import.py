@@ -194,6 +194,22 @@ def test_the_same_roster_in_a_minute_is_one_opinion(office: Office) -> None:
     assert types(office) == []
 
 
+def test_the_same_rows_in_another_order_are_no_second_opinion(office: Office) -> None:
+    """An export that is sorted otherwise each time says the same: the tenth stays, within an hour."""
+    bring(office, STAFF, full=True)
+    nine = list(without("E10").items())
+    counted = []
+    for shift in range(4):
+        office.move(MINUTE)
+        absences = bring(office, dict(nine[shift:] + nine[:shift]), full=True).absences
+        assert absences is not None
+        counted.append(absences.counted)
+    office.drain()
+
+    assert counted == [True, False, False, False]
+    assert types(office) == []
+
+
 def test_a_part_of_a_roster_that_lists_somebody_begins_anew(office: Office) -> None:
     """Seen is seen, whatever else the file holds."""
     bring(office, STAFF)

@@ -4,8 +4,6 @@ Nothing is accepted of a file with a fault. What is compared with counts what is
 after an interruption brings the rest and nothing twice.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +14,7 @@ from worker.intake.accept import accept
 from worker.intake.context import Intake
 from worker.intake.rosters.absences import Absences, departures, look_for_absent, remember
 from worker.intake.rosters.comparing import AT_ONCE, compare
+from worker.intake.rosters.digest import Digest
 from worker.intake.rosters.order import Order
 from worker.intake.rosters.refusals import ImportRunning, RosterRefused
 from worker.intake.rosters.spool import Spool
@@ -104,11 +103,11 @@ def _after_the_last(intake: Intake, source: FileSource, at: datetime) -> datetim
 
 def _read(file: BinaryIO, source: FileSource, order: Order, rows: Spool) -> tuple[Contents, str]:
     """Read all rows and set them aside, and return what was found out and the digest of what they state."""
-    contents, digest = Contents(), hashlib.sha256()
+    contents, digest = Contents(), Digest()
     for row in read_roster(file, source, order.taken_at, contents):
         now = row.snapshot
         stated = [now.subject, now.facts, now.status]
-        digest.update(json.dumps(stated, sort_keys=True).encode() + b"\n")
+        digest.add(stated)
         rows.write([row.line, *stated])
         if rows.count % AT_ONCE == 0:
             order.go_on("reading", rows.count, None)
