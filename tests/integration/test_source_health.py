@@ -1,5 +1,6 @@
 """How sources fare: what is told of each, which alarm rises and ends when, and what it costs to ask and to count."""
 
+import io
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,11 +13,17 @@ from sqlalchemy import Connection, event, func, select, text
 
 from tests.integration.office import DAY, MONDAY, ON_POSTGRESQL, Office
 from tests.integration.shell import Shell, beside
+from tests.integration.test_hydration import ADA, Hydrated
+from tests.integration.test_replay import again, change, deliver, outcomes, reading, with_key
 from tests.integration.test_web_server import FOREIGN_SECRET, joined, on_sqlite, served
 from tests.integration.test_web_server import Office as Served
+from tests.vendor import vending
 from worker.intake import EventsRefused, accept
-from worker.intake.source_health import AlarmKind, Watched, health_of, span, watched
+from worker.intake.replay import Outcome
+from worker.intake.rosters import Order, import_roster
+from worker.intake.source_health import AlarmKind, Health, Watched, health_of, span, watched
 from worker.intake.tallying import Tallies
+from worker.sources.roster_files import form_of
 from worker.store import source_health, tallies
 from worker.store.database import Database
 from worker.store.source_health import Counts, Heard
@@ -24,7 +31,10 @@ from worker.store.tables import SourceTallyRow
 from worker.store.tallies import Tally, TallyKind
 from worker.store.tokens import Role
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+HOUR, MINUTE, MILLISECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(milliseconds=1)
+
+PLAIN, ROSTER = form_of("hr", None, creates=True), b"subject,givenName\nE1,Ada\n"
+"""How a roster is read that somebody imports under the name of a source with a hook."""
 
 
 def heard(office: Office, source: str = "hr") -> Heard:
@@ -33,11 +43,15 @@ def heard(office: Office, source: str = "hr") -> Heard:
         return source_health.look(session, source, office.clock.now())
 
 
+def health(office: Office, source: str = "hr", silent_after: timedelta | None = None) -> Health:
+    """Look at a source with a hook."""
+    with office.database.read() as session:
+        return health_of(session, Watched(source, "standard-webhooks", silent_after), office.clock.now())
+
+
 def alarms(office: Office, source: str = "hr", silent_after: timedelta | None = None) -> dict[AlarmKind, str]:
     """Return the alarms of a source with what they say."""
-    with office.database.read() as session:
-        health = health_of(session, Watched(source, "standard-webhooks", silent_after), office.clock.now())
-    return {each.kind: each.said for each in health.alarms}
+    return {each.kind: each.said for each in health(office, source, silent_after).alarms}
 
 
 @pytest.fixture
@@ -135,6 +149,7 @@ def test_a_repetition_is_a_sign_of_life(office: Office, counts: Tallies) -> None
     office.tell("updated", "E1", title="Clerk")
     office.move(4 * DAY)
     counts.count("hr", TallyKind.REPEATED)
+    counts.heard("hr")
     counts.flush()
 
     assert heard(office).last_at == office.clock.now()
@@ -167,6 +182,102 @@ def test_five_unsigned_deliveries_in_a_row_alarm_and_a_good_one_ends_it(office: 
     office.move(2 * MINUTE)
     office.tell("updated", "E1", title="Head clerk")
     assert alarms(office) == {}
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize(("before", "behind"), [(1, 200), (200, 4), (200, 0), (0, 5)])
+def test_what_is_refused_behind_a_good_delivery_of_the_minute_counts(
+    office: Office, counts: Tallies, before: int, behind: int, *, written: bool
+) -> None:
+    """And nothing before it, whether it was written down in between or not."""
+    for number in (7, before, behind):
+        for _ in range(number):
+            counts.count("hr", TallyKind.REFUSED, said="no signature matches")
+            office.move(MILLISECOND)
+        if written:
+            counts.flush()
+        if number != behind:
+            counts.heard("hr")
+            office.move(MILLISECOND)
+    counts.flush()
+
+    assert health(office).heard.refused_in_a_row == behind
+    assert (AlarmKind.SIGNATURES in alarms(office)) == (behind >= 5)
+    assert heard(office).day.refused == 7 + before + behind
+
+
+def test_alternating_deliveries_write_no_row_each(office: Office, counts: Tallies) -> None:
+    """Forged deliveries between good ones are a row until they are written down, and one more behind the last."""
+    for _ in range(100):
+        counts.count("hr", TallyKind.REFUSED)
+        office.move(MILLISECOND)
+        counts.heard("hr")
+        office.move(MILLISECOND)
+    counts.count("hr", TallyKind.REFUSED)
+    counts.flush()
+
+    assert heard(office).day.refused == 101
+    assert health(office).heard.refused_in_a_row == 1
+    assert office.total(SourceTallyRow) == 3
+
+
+@pytest.fixture
+def hydrated(office: Office) -> Iterator[Hydrated]:
+    """The office, which keeps deliveries, with a vendor whose records it asks for."""
+    with vending() as vendor:
+        one = Hydrated(with_key(office), vendor)
+        with closing(one.hydration):
+            yield one
+
+
+def test_only_a_delivery_by_the_source_ends_its_alarms(office: Office, counts: Tallies, hydrated: Hydrated) -> None:
+    """None does that we bring ourselves: a roster, a record it was asked for, what is replayed, what is submitted."""
+    office.intake = replace(office.intake, tallies=counts)
+    hydrated.vendor.records["E2"] = ADA
+    hydrated.hint("joined", "E2")
+    deliver(office, reading(), change(1, "E3"))
+    counts.heard("hr")
+    office.move(4 * DAY)
+    counts.count("hr", TallyKind.REFUSED, number=5)
+    counts.flush()
+    both = {AlarmKind.SILENT, AlarmKind.SIGNATURES}
+    assert set(alarms(office, silent_after=3 * DAY)) == both
+
+    office.move(MINUTE)
+    import_roster(office.intake, PLAIN, io.BytesIO(ROSTER), Order(office.clock.now()))
+    assert hydrated.hydrate() == 1
+    assert outcomes(again(office, reading(title="kind"))) == [Outcome.CHANGED]
+    office.tell("updated", "E1", title="Clerk")
+    counts.flush()
+    assert heard(office).day.accepted == 4
+    assert set(alarms(office, silent_after=3 * DAY)) == both
+
+    counts.heard("hr")
+    counts.flush()
+    assert alarms(office, silent_after=3 * DAY) == {}
+
+
+def test_a_roster_is_no_first_word_of_a_source(office: Office) -> None:
+    """Also where nothing was ever delivered, so that no delivery was ever counted."""
+    import_roster(office.intake, PLAIN, io.BytesIO(ROSTER), Order(office.clock.now()))
+
+    assert set(alarms(office, silent_after=3 * DAY)) == {AlarmKind.SILENT}
+    assert heard(office).last_at == office.clock.now()
+
+
+def test_when_a_source_was_heard_last_outlives_the_counts(office: Office, counts: Tallies) -> None:
+    """A rhythm may be longer than counts are kept; only the newest instant is."""
+    for _ in range(2):
+        counts.heard("hr")
+        counts.flush()
+        office.move(DAY)
+    at = office.clock.now() - DAY
+    office.move(30 * DAY)
+    counts.count("it", TallyKind.REFUSED)
+    counts.flush()
+
+    assert health(office).heard.last_at == at
+    assert office.total(SourceTallyRow) == 2
 
 
 def test_refused_events_alarm_until_good_ones_follow(office: Office) -> None:
@@ -267,8 +378,15 @@ def test_forged_deliveries_reach_the_status(migrated_url: str, tmp_path: Path) -
         assert office.deliver(joined()).json()["events"][0]["duplicate"]
         office.deployment.tallies.flush()
         (source,) = status(office)
+        assert (source["refusedInARow"], source["alarms"]) == (0, [])
         assert (source["day"]["accepted"], source["day"]["repeated"]) == (1, 1)
         assert source["lastHeardAt"] is not None
+
+        for number in range(200):
+            office.deliver(joined(number), secret=FOREIGN_SECRET)
+        office.deployment.tallies.flush()
+        (source,) = status(office)
+        assert source["refusedInARow"] == 200
 
 
 def status(office: Served) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ def take(intake: Intake, source: str, message: Message) -> Taken:
 
     Of a list of events those that are valid are accepted, because no sender waits who could mend the others.
     """
+    _heard(intake, source)
     try:
         told = documents(message)
     except BodyInvalid as error:
@@ -56,6 +57,7 @@ def take_together(intake: Intake, source: str, messages: Iterable[Message]) -> i
             break
         offers.append(offered)
     if offers:
+        _heard(intake, source)
         commit_together(intake, offers)
     return len(offers)
 
@@ -63,6 +65,11 @@ def take_together(intake: Intake, source: str, messages: Iterable[Message]) -> i
 def set_aside(intake: Intake, source: str, message: Message) -> Taken:
     """Keep a message as rejected that the intake fails on. Raises whatever the database raises."""
     return _refused(source, refuse(intake, source, message.text, _FAILED).id, _FAILED)
+
+
+def _heard(intake: Intake, source: str) -> None:
+    if intake.tallies is not None:
+        intake.tallies.heard(source)
 
 
 def _offered(intake: Intake, source: str, message: Message) -> Offer | None:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from worker.sources import OPERATOR, RESERVED_NAMES, SourceConfig, SourceKind
+from worker.sources.hinted import HINTS
+from worker.sources.snapshot import SNAPSHOTS
 from worker.store import source_health, tokens, workers
 from worker.store.database import Session
 from worker.store.source_health import Heard
@@ -18,6 +20,11 @@ REFUSED_IN_A_ROW = 5
 """So many deliveries that are refused without a good one between raise the alarm."""
 REJECTED_OF_NEWEST = 5
 """So many refused ones among the newest events raise the alarm; it ends once good ones came after them."""
+
+_BROUGHT = (SNAPSHOTS, HINTS)
+"""Where events come from that are no delivery by a source: rosters, and the records it was asked for."""
+_OF_FILES = (None, SourceKind.FILE, SourceKind.FOLDER)
+"""What speaks by files, or is no source of the sources file."""
 
 
 class AlarmKind(StrEnum):
@@ -79,7 +86,8 @@ def watched(session: Session, configured: Mapping[str, SourceConfig]) -> list[Wa
 
 def health_of(session: Session, source: Watched, now: datetime) -> Health:
     """Return how a source fares at an instant."""
-    heard = source_health.look(session, source.name, now)
+    brought = () if source.kind in _OF_FILES else _BROUGHT
+    heard = source_health.look(session, source.name, now, brought=brought)
     stopped = source.kind == SourceKind.AMQP and not workers.consumers(session, source.name)
     return Health(source, heard, (*([_STOPPED] if stopped else []), *_alarms(source, heard, now)))
 

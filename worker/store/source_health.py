@@ -3,18 +3,18 @@
 Intake writes nothing for it. Counts reach back a week, and over the newest MOST_COUNTED events of it at most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
 from worker.store import snapshots, tallies
 from worker.store.states import EventState
 from worker.store.tables import EventRow
-from worker.store.tallies import TallyKind
+from worker.store.tallies import Tallied, TallyKind
 
 MOST_COUNTED = 100_000
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
@@ -53,13 +53,13 @@ class Heard:
     """One look at a source."""
 
     last_at: datetime | None
-    """When an authenticated delivery came last, good or not; None: never."""
+    """When a delivery by the source itself came last, good or not; None: never."""
     day: Counts
     week: Counts
     failure: Failure | None
     """Of the last week."""
     refused_in_a_row: int
-    """Deliveries refused since the last authenticated one, a week back at most."""
+    """Deliveries refused since the last one by the source itself, a week back at most."""
     newest: int
     """How many of the newest events are looked at: NEWEST, or fewer where there are no more."""
     newest_rejected: int
@@ -80,16 +80,17 @@ class _State:
     last_at: datetime | None = None
 
 
-def look(session: Session, source: str, now: datetime) -> Heard:
-    """Look once at one source."""
+def look(session: Session, source: str, now: datetime, *, brought: Collection[str] = ()) -> Heard:
+    """Look once at one source.
+
+    ``brought`` are the CloudEvents sources of events that are no delivery by it, for one that delivers by itself.
+    """
     states = _states(session, source, now)
     counted = tallies.counted(session, source, day=now - DAY, week=now - WEEK)
-    signs = (
-        counted[TallyKind.REPEATED].last_at,
-        counted[TallyKind.NO_EVENT].last_at,
-        snapshots.last_taken(session, source),  # a roster in which nothing changed leaves no event
-    )
-    last_at = max((at for at in (_last_event_at(session, source), *signs) if at), default=None)
+    if brought:
+        last_at = _last_delivery_at(session, source, brought, counted[TallyKind.NO_EVENT].last_at)
+    else:
+        last_at = _last_sign_at(session, source, counted)
     refused = _refused_in_a_row(session, source, last_at, now) if counted[TallyKind.REFUSED].week else 0
     newest = _newest(session, source, now)
     return Heard(
@@ -146,6 +147,28 @@ def _counts(events: Mapping[EventState, int], counted: Mapping[TallyKind, int]) 
 def _last_event_at(session: Session, source: str) -> datetime | None:
     mine = select(EventRow.received_at).where(EventRow.source == source)
     return session.scalar(mine.order_by(EventRow.received_at.desc()).limit(1))
+
+
+def _last_sign_at(session: Session, source: str, counted: Mapping[TallyKind, Tallied]) -> datetime | None:
+    signs = (
+        _last_event_at(session, source),
+        counted[TallyKind.REPEATED].last_at,
+        counted[TallyKind.NO_EVENT].last_at,
+        snapshots.last_taken(session, source),  # a roster in which nothing changed leaves no event
+    )
+    return max((at for at in signs if at), default=None)
+
+
+def _last_delivery_at(
+    session: Session, source: str, brought: Collection[str], without_event_at: datetime | None
+) -> datetime | None:
+    if (heard := tallies.last_said(session, source, TallyKind.HEARD)) is not None:
+        return heard[0]
+    # Of what came before deliveries were counted, or a moment ago, the inbox knows.
+    is_its_own = or_(EventRow.ce_source.is_(None), EventRow.ce_source.not_in(brought))
+    mine = select(EventRow.received_at).where(EventRow.source == source, EventRow.reads_anew.is_(None), is_its_own)
+    event_at = session.scalar(mine.order_by(EventRow.received_at.desc()).limit(1))
+    return max((at for at in (event_at, without_event_at) if at), default=None)
 
 
 def _refused_in_a_row(session: Session, source: str, last_at: datetime | None, now: datetime) -> int:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import and_, case, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from worker.store.tables import SourceTallyRow
 
@@ -21,6 +21,8 @@ class TallyKind(StrEnum):
     """An event that had come before, or one that was refused before."""
     NO_EVENT = "no-event"
     """An authenticated delivery that was read as no event: it tells who changed, or its map passes it over."""
+    HEARD = "heard"
+    """A delivery by the source itself, good or not; no event that we brought by a roster, a replay or an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,13 @@ class Tally:
     first_at: datetime
     last_at: datetime
     said: str | None = None
+    apart: datetime | None = None
+    """The key of a row of its own within the minute: of refusals behind a good delivery."""
 
     @property
     def minute(self) -> datetime:
-        """The minute it belongs to."""
-        return self.first_at.replace(second=0, microsecond=0)
+        """The minute it belongs to, or where it is counted apart."""
+        return self.apart or minute_of(self.first_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class Tallied:
     day: int = 0
     week: int = 0
     last_at: datetime | None = None
+
+
+def minute_of(at: datetime) -> datetime:
+    """Return when the minute of an instant began."""
+    return at.replace(second=0, microsecond=0)
 
 
 def add(session: Session, tallies: Iterable[Tally]) -> None:
@@ -72,8 +81,12 @@ def add(session: Session, tallies: Iterable[Tally]) -> None:
 
 
 def forget(session: Session, before: datetime) -> None:
-    """Drop the counts of minutes before an instant."""
-    session.execute(delete(SourceTallyRow).where(SourceTallyRow.minute < before))
+    """Drop the counts of minutes before an instant, but for when each source was heard last."""
+    row, other = SourceTallyRow, aliased(SourceTallyRow)
+    newest = select(func.max(other.minute)).where(other.source == row.source, other.kind == TallyKind.HEARD)
+    is_needed = and_(row.kind == TallyKind.HEARD, row.minute == newest.scalar_subquery())
+    old = delete(row).where(row.minute < before, ~is_needed)
+    session.execute(old.execution_options(synchronize_session=False))
 
 
 def counted(session: Session, source: str, *, day: datetime, week: datetime) -> dict[TallyKind, Tallied]:
@@ -89,9 +102,9 @@ def counted(session: Session, source: str, *, day: datetime, week: datetime) -> 
 
 
 def refused_since(session: Session, source: str, since: datetime) -> int:
-    """Return how many deliveries were refused since an instant, minutes that began before it left out."""
+    """Return how many deliveries were refused since an instant, rows that began before it left out."""
     row = SourceTallyRow
-    mine = (row.source == source, row.kind == TallyKind.REFUSED, row.minute >= since.replace(second=0, microsecond=0))
+    mine = (row.source == source, row.kind == TallyKind.REFUSED, row.minute >= minute_of(since))
     return session.scalar(select(func.coalesce(func.sum(row.count), 0)).where(*mine, row.first_at > since)) or 0
 
 

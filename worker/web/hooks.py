@@ -52,6 +52,7 @@ async def hook(source: str, request: Request) -> Response:
     plain = _plain(here, sender, delivery, raw) if len(body) <= _SHORT else None
     if plain is None:
         return JSONResponse(await run_in_threadpool(_take, here, sender, delivery, raw), 202)
+    here.tallies.heard(sender.name)
     return JSONResponse(answered(Taken(await gathering_of(request).take(plain), ())), 202)
 
 

@@ -19,6 +19,7 @@ def receive(here: Deployment, source: str, parsed: Parsed, raw: Raw) -> JsonObje
     Raises Problem 400 with the attributes and reasons if one is invalid. The same key with another body is answered as
     accepted too, because sending it again cannot mend it.
     """
+    here.tallies.heard(source)
     if parsed.passed_over:
         _log.info("items passed over, because the map lists no such type", source=source, items=parsed.passed_over)
     try:
@@ -35,6 +36,7 @@ def receive(here: Deployment, source: str, parsed: Parsed, raw: Raw) -> JsonObje
 
 def unreadable(here: Deployment, source: str, raw: Raw, error: BodyInvalid) -> Problem:
     """Keep the body of an authenticated sender that holds no events, and return the problem to raise."""
+    here.tallies.heard(source)
     kept = refuse(here.intake, source, raw.body.decode("utf-8", "replace"), str(error), raw=raw)
     _log.warning("a body could not be read", source=source, kept_as=kept.id)
     return Problem(400, str(error), more={"problems": [str(error)], "events": [_receipt(kept)]})

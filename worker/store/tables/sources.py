@@ -45,7 +45,7 @@ class DeliverySubjectRow(Base):
 
 
 class SourceTallyRow(Base):
-    """How often something happened to a source's deliveries in one minute that left no row of its own."""
+    """How often something happened to a source's deliveries in one minute, and of refusals behind a good one apart."""
 
     __tablename__ = "source_tallies"
 
