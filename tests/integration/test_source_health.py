@@ -1,6 +1,7 @@
 """How sources fare: what is told of each, which alarm rises and ends when, and what it costs to ask and to count."""
 
 import io
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +19,8 @@ from tests.integration.test_replay import again, change, deliver, outcomes, read
 from tests.integration.test_web_server import FOREIGN_SECRET, joined, on_sqlite, served
 from tests.integration.test_web_server import Office as Served
 from tests.vendor import vending
+from worker.bus.message import Message
+from worker.bus.taking import take, take_together
 from worker.intake import EventsRefused, accept
 from worker.intake.replay import Outcome
 from worker.intake.rosters import Order, import_roster
@@ -255,6 +258,23 @@ def test_only_a_delivery_by_the_source_ends_its_alarms(office: Office, counts: T
     counts.heard("hr")
     counts.flush()
     assert alarms(office, silent_after=3 * DAY) == {}
+
+
+@pytest.mark.parametrize("together", ["one by one", "together"])
+def test_a_message_of_a_bus_is_a_delivery(office: Office, counts: Tallies, together: str) -> None:
+    """Whatever is in it, and also where several are committed at once."""
+    office.intake = replace(office.intake, tallies=counts)
+    body = json.dumps(office.event("updated", "E1", title="Clerk")).encode()
+    message = Message(tag=1, body=body, size=len(body), content_type="application/cloudevents+json")
+    counts.heard("hr")
+    office.move(4 * DAY)
+    if together == "together":
+        assert take_together(office.intake, "hr", [message]) == 1
+    else:
+        take(office.intake, "hr", replace(message, body=b"none", size=4))
+    counts.flush()
+
+    assert health(office).heard.last_at == office.clock.now()
 
 
 def test_a_roster_is_no_first_word_of_a_source(office: Office) -> None:
