@@ -11,9 +11,9 @@ from tests.integration.office import MONDAY, ON_POSTGRESQL
 from worker.planning.urgency import Urgency
 from worker.store import jobs, leases
 from worker.store.database import Database, Session, database_now
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.leases import Lease
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import JobRow
 
 MINUTE = timedelta(minutes=1)

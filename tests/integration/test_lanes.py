@@ -22,9 +22,9 @@ from worker.sandbox import RunningSandbox
 from worker.store import events, gate, jobs, leases, people
 from worker.store.database import Database, Session
 from worker.store.gate import Closing, Refusal
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.leases import Lease, LeaseLost
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind
 
 MINUTE = timedelta(minutes=1)
 FOREVER = timedelta(days=365)

@@ -18,7 +18,7 @@ from worker.policy import load_policy
 from worker.sandbox import RunningSandbox
 from worker.store import shared_addresses
 from worker.store.database import Database
-from worker.store.jobs import subject_of
+from worker.store.subjects import subject_of
 
 HEAD = """
 [organisation]

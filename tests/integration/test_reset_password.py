@@ -17,8 +17,8 @@ from worker.mail import Address
 from worker.migadu import Transient
 from worker.store import jobs, leases
 from worker.store.audit import latest_acts
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind
 
 FRESH = "fresh-0123456789-never-kept"
 PUT = {"match": {"method": "PUT", "path": "/v1/domains/*/mailboxes/*"}, "times": 1}

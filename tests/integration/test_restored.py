@@ -20,8 +20,8 @@ from worker.planning.step import Operation
 from worker.policy import load_policy
 from worker.store import jobs
 from worker.store.addresses import is_ours
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.policies import active_policy
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import AddressRow, Base, DriftRow
 
 STAGES = """

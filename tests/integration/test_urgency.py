@@ -20,8 +20,8 @@ from worker.sandbox import RunningSandbox
 from worker.store import jobs, leases
 from worker.store.budget import CallLimit, Room
 from worker.store.database import Database
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.states import JobState, StepState
+from worker.store.subjects import Subject, SubjectKind
 
 JOINERS, WORKERS = 100, 4
 LIMIT = CallLimit(calls=30, window=timedelta(hours=1), reserve=10)

@@ -14,9 +14,9 @@ from worker.planning.step import Brake
 from worker.store import domains, events, holds, jobs, merges, people
 from worker.store.audit import latest_acts
 from worker.store.holds import Trip, find_hold
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.schema import head
 from worker.store.states import EventState, JobState
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tokens import Role, revoke_token
 
 SOURCE_OF = {Role.SOURCE: "payroll", Role.SCIM: "idp"}

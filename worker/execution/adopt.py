@@ -20,8 +20,8 @@ from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
 from worker.store.given_up import given_up
-from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import AddressRow, JobRow
 from worker.store.views import everybody
 

@@ -22,7 +22,7 @@ from worker.store import addresses, jobs
 from worker.store.addresses import SHARED_ROLES, Provenance, Role, is_ours
 from worker.store.database import Session
 from worker.store.drift import Agreed, known_objects
-from worker.store.jobs import Subject, SubjectKind, shared_subject
+from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import AddressRow, JobRow
 from worker.store.views import person_views, shared_views
 

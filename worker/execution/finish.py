@@ -22,10 +22,10 @@ from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
 from worker.store import jobs, leases, memberships, pauses, people, quarantines, steps
 from worker.store.database import DatabaseBusy, Session
-from worker.store.jobs import shared_subject
 from worker.store.leases import LeaseLost
 from worker.store.pauses import PauseKind
 from worker.store.states import JOB_MOVES, JobState, StepState, move
+from worker.store.subjects import shared_subject
 from worker.store.tables import JobRow, PersonRow
 
 _log = structlog.get_logger(__name__)

@@ -25,12 +25,12 @@ from worker.planning.urgency import Urgency
 from worker.policy import Access, PersonState, WantedMailbox, desired, load_policy
 from worker.store import addresses, audit, lanes, leases, people, steps
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.lanes import Taken
 from worker.store.leases import LeaseLost
 from worker.store.policies import active_policy
 from worker.store.states import STEP_MOVES, JobState, StepState, move
 from worker.store.steps import Intention
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import StepRow
 from worker.store.views import person_view
 

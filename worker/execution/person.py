@@ -28,7 +28,7 @@ from worker.policy import Erased, Missing, NoMailbox, NoUsableName, UnknownDomai
 from worker.store import jobs, leases, people, quarantines
 from worker.store.addresses import Provenance
 from worker.store.database import Session
-from worker.store.jobs import shared_subject
+from worker.store.subjects import shared_subject
 from worker.store.tables import AddressRow, JobRow
 
 _LOOK_AGAIN, _RARELY = timedelta(minutes=1), timedelta(hours=1)

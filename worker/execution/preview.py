@@ -23,9 +23,9 @@ from worker.planning.grouping import Group, grouped
 from worker.policy import Policy, load_policy
 from worker.store import addresses, domains, events, jobs, memberships, people, shared_addresses
 from worker.store.forgetting import ERASED
-from worker.store.jobs import SubjectKind, subject_of
 from worker.store.policies import active_policy
 from worker.store.states import EventState
+from worker.store.subjects import SubjectKind, subject_of
 from worker.store.tables import EventRow
 
 _PAGE = 500

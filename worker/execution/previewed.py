@@ -47,10 +47,10 @@ from worker.store import addresses, jobs, pauses, people, steps
 from worker.store.addresses import SHARED_ROLES, Provenance
 from worker.store.database import Session
 from worker.store.holds import Trip
-from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.pauses import PauseKind
 from worker.store.states import JobState
 from worker.store.steps import Intention
+from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import AddressRow, JobRow
 from worker.store.views import person_view, shared_view
 

@@ -22,7 +22,7 @@ from worker.store import addresses, adoption, audit, jobs, leases, memberships, 
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
-from worker.store.jobs import shared_subject
+from worker.store.subjects import shared_subject
 from worker.store.tables import AddressRow
 
 _log = structlog.get_logger(__name__)

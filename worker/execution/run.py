@@ -20,10 +20,10 @@ from worker.planning.urgency import Urgency
 from worker.store import jobs, leases, pauses
 from worker.store.budget import NoCallNow, Room
 from worker.store.database import DatabaseBusy
-from worker.store.jobs import SubjectKind
 from worker.store.leases import Lease, LeaseLost
 from worker.store.pauses import PauseKind
 from worker.store.progress import MAY_BE_CLAIMED
+from worker.store.subjects import SubjectKind
 
 _log = structlog.get_logger(__name__)
 _MOMENT = timedelta(seconds=1)

@@ -23,8 +23,8 @@ from worker.policy import DesiredShared, Policy, desired, load_policy
 from worker.store import addresses, domains, events, jobs, leases, memberships, people, steps
 from worker.store.addresses import SHARED_ROLES, Role
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.policies import active_policy
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import JobRow
 from worker.store.views import shared_view
 

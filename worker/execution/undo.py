@@ -18,9 +18,9 @@ from worker.planning.step import Operation
 from worker.roster import WITHDRAWN, EmploymentKind, NoWayBack, Person, Restoring, profile, spoken, way_back
 from worker.store import addresses, audit, events, jobs, people, steps, undos
 from worker.store.database import Session
-from worker.store.jobs import SubjectKind
 from worker.store.refolding import folded, told_of
 from worker.store.states import EventState
+from worker.store.subjects import SubjectKind
 from worker.store.tables import EventRow, JobRow
 
 _MOMENT = timedelta(microseconds=1)

@@ -9,8 +9,9 @@ from worker.intake.admission import let_in
 from worker.store import audit, holds, jobs, people, quarantines
 from worker.store.database import Database, Session
 from worker.store.holds import Hold, HoldChanged
-from worker.store.jobs import RESUMABLE, subject_of
+from worker.store.jobs import RESUMABLE
 from worker.store.states import OUTSTANDING, IllegalMove, JobState
+from worker.store.subjects import subject_of
 from worker.store.tables import JobRow
 
 

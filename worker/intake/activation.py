@@ -12,8 +12,8 @@ from worker.planning.urgency import Urgency
 from worker.policy import GroupSection, Policy, PolicyInvalid, RewriteSection, load_policy
 from worker.store import addresses, jobs, shared_addresses
 from worker.store.database import Session
-from worker.store.jobs import shared_subject, subject_of
 from worker.store.policies import activate, active_policy, lock_activation, store_policy
+from worker.store.subjects import shared_subject, subject_of
 
 
 def activate_policy(session: Session, body: str, now: datetime) -> Policy:

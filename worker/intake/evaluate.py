@@ -40,9 +40,9 @@ from worker.policy import (
 from worker.store import addresses, domains, events, jobs, memberships, steps
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind, shared_subject
 from worker.store.policies import active_policy
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import PersonRow
 from worker.store.views import person_view
 

@@ -24,9 +24,9 @@ from worker.intake.statements import UnknownPerson
 from worker.roster import profile
 from worker.store import addresses, audit, events, jobs, memberships, merges, people, steps
 from worker.store.database import Session
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.merges import MERGE, SPLIT, Decision, Key, key_of
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import JobRow, MergeRow, RecordRow
 
 

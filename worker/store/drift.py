@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from worker.mail import Address, FieldValue, SharedKey
 from worker.planning.drift import NOT_COMPARED, Drift, Finding, KnownObject
 from worker.store.addresses import Role, is_ours, keys_held
-from worker.store.jobs import Subject
+from worker.store.subjects import Subject
 from worker.store.tables import AddressRow, DriftRow, ReadingRow
 
 _NOUNS = {

@@ -6,61 +6,20 @@ A lane is a subject: the partial unique index allows one outstanding job per sub
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from worker.mail import SharedKey, bare, is_rewrite, rewrite_key
 from worker.planning.urgency import Urgency
 from worker.store.spelled import is_in
 from worker.store.states import JOB_MOVES, OUTSTANDING, UNSETTLED, JobState, move
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import JobRow, QuarantineRow, StepRow
 
 RESUMABLE = (JobState.HELD, JobState.PARKED, JobState.WAITING)
 CLAIMABLE = (JobState.QUEUED, JobState.WAITING)
 """A job that runs is its worker's; once the lease has run out the sweep queues it."""
-
-
-class SubjectKind(StrEnum):
-    """What a job is about."""
-
-    PERSON = "person"
-    SHARED = "shared"
-    REWRITE = "rewrite"
-    DOMAIN = "domain"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A lane: a person by id, a shared address, a rewrite (NAME@DOMAIN), or a domain whose addresses are to be read."""
-
-    kind: SubjectKind
-    key: str
-
-    @property
-    def person_id(self) -> int | None:
-        """The person's id, for lanes of people."""
-        return int(self.key) if self.kind is SubjectKind.PERSON else None
-
-    @property
-    def shared_key(self) -> SharedKey | None:
-        """What memberships and the ledger call it, for lanes of shared addresses and rewrites."""
-        if self.kind is SubjectKind.REWRITE:
-            return rewrite_key(self.key)
-        return self.key if self.kind is SubjectKind.SHARED else None
-
-
-def subject_of(row: JobRow) -> Subject:
-    """Return the lane that a job is in."""
-    return Subject(SubjectKind(row.subject_kind), row.subject_key)
-
-
-def shared_subject(key: SharedKey) -> Subject:
-    """Return the lane of a shared address or a rewrite."""
-    return Subject(SubjectKind.REWRITE if is_rewrite(key) else SubjectKind.SHARED, bare(key))
-
 
 # What is asked at each job is put together once: that takes longer than to ask it.
 _OUTSTANDING = select(JobRow).where(

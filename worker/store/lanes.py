@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from worker.store import jobs
 from worker.store.database import database_now
-from worker.store.jobs import Subject
 from worker.store.leases import Lease
 from worker.store.states import JOB_MOVES, JobState, move
+from worker.store.subjects import Subject
 from worker.store.tables import JobRow
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from worker.planning.urgency import Urgency
 from worker.store import jobs
 from worker.store.database import database_now, until, until_of
-from worker.store.jobs import Subject, subject_of
 from worker.store.spelled import is_in
 from worker.store.states import JOB_MOVES, JobState, move
+from worker.store.subjects import Subject, subject_of
 from worker.store.tables import JobRow
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from worker.mail import Address, FieldValue
 from worker.planning.step import Brake, Operation, Step, StepFields
 from worker.store.exclusion import one_at_a_time
-from worker.store.jobs import Subject, SubjectKind
 from worker.store.states import STEP_MOVES, UNSETTLED, JobState, StepState, move
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import AttemptRow, JobRow, StepRow
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from worker.planning.step import Operation
-from worker.store.jobs import SubjectKind
 from worker.store.states import StepState
+from worker.store.subjects import SubjectKind
 from worker.store.tables import JobRow, PersonRow, StepRow, UndoRow
 
 IRREVERSIBLE = (Operation.DELETE_MAILBOX, Operation.RELEASE_ADDRESS)

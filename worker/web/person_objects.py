@@ -12,7 +12,8 @@ from worker.roster import Person, Profile, Said, profile, spoken
 from worker.store import addresses, events, jobs, memberships, merges, people
 from worker.store.addresses import Role
 from worker.store.database import Session
-from worker.store.jobs import JobFilter, Subject, SubjectKind
+from worker.store.jobs import JobFilter
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import AddressRow, JobRow, PersonRow
 from worker.web.objects import JsonObject, event_object, id_text, instant, job_object
 

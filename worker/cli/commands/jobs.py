@@ -18,9 +18,10 @@ from worker.execution import undo as undoing
 from worker.execution import verbs
 from worker.store import jobs, people
 from worker.store.database import Session
-from worker.store.jobs import JobFilter, SubjectKind
+from worker.store.jobs import JobFilter
 from worker.store.states import JobState
 from worker.store.steps import attempts_of, of_job, to_step
+from worker.store.subjects import SubjectKind
 from worker.store.tables import JobRow
 from worker.store.undos import ways_back
 from worker.store.zones import Zones, zones

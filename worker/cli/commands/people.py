@@ -18,7 +18,7 @@ from worker.events import EventType
 from worker.execution import passwords
 from worker.intake import Receipt, call_back, state_of_person
 from worker.store import jobs, people
-from worker.store.jobs import Subject, SubjectKind
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import JobRow, PersonRow
 from worker.store.zones import zones
 from worker.web.objects import JsonObject, listing

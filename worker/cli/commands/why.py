@@ -20,10 +20,11 @@ from worker.roster import OPERATOR, WITHDRAWN, profile
 from worker.roster.withdrawing import read_withdrawals
 from worker.store import addresses, events, jobs, memberships, people, steps
 from worker.store.database import Session
-from worker.store.jobs import JobFilter, Subject, SubjectKind
+from worker.store.jobs import JobFilter
 from worker.store.policies import active_policy
 from worker.store.schedule import Coming, coming_to
 from worker.store.states import JobState
+from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import EventRow, JobRow, PersonRow
 from worker.store.zones import zones
 from worker.web.objects import JsonObject, change_object, job_detail
