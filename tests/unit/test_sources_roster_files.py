@@ -1,7 +1,9 @@
 """Roster files: what is read in CSV, JSON and NDJSON, and where each fault is."""
 
+import io
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.roster_texts import read, source
 from worker.sources import SourcesInvalid, load_sources
 from worker.sources.roster_files.bounds import LONGEST_ROW
+from worker.sources.roster_files.json_items import items
 
 HEAD = "subject,givenName\n"
 
@@ -243,6 +246,46 @@ def test_json_is_cut_where_its_objects_end(people: dict[str, Any], form: str, in
     alone = [read(json.dumps(each), format="ndjson") for each in objects]
     assert told == {subject: facts for each, _ in alone for subject, facts in each.items()}
     assert len(faults) == min(20, sum(len(each) for _, each in alone))
+
+
+class _Trickling(io.StringIO):
+    """Text of which no more comes at once than up to the next of some places."""
+
+    def __init__(self, text: str, places: list[int]) -> None:
+        super().__init__(text)
+        self._places = sorted(places)
+
+    def read(self, size: int | None = -1) -> str:
+        """Return what there is up to a place, or to the end."""
+        ahead = [place - self.tell() for place in self._places if place > self.tell()]
+        return super().read(min(ahead, default=size))
+
+
+@given(
+    st.lists(
+        st.recursive(st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3), max_leaves=4)
+    ),
+    st.text(alphabet=" \n\t", max_size=6),
+    st.lists(st.integers(1, 400), max_size=30),
+)
+def test_json_is_cut_alike_wherever_its_text_is_parted(values: list[Any], blanks: str, places: list[int]) -> None:
+    """Text arrives in pieces, and none of their ends is seen in what was read, the lines of it included."""
+    text = blanks + json.dumps({"n": 1, "of": values}, indent=1).replace(",", f"{blanks},{blanks}") + blanks
+
+    assert [*items(_Trickling(text, places), "of")] == [*items(io.StringIO(text), "of")]
+
+
+@pytest.mark.parametrize("blank", [" ", "\n"])
+def test_blanks_in_json_cost_no_more_the_more_there_are(blank: str) -> None:
+    """Eight times as many take about eight times as long; were each piece gone through anew, it would be fifty."""
+
+    def cost(number: int) -> float:
+        text = io.StringIO(f"[{{}},{blank * number}{{}}]")
+        began = time.thread_time()
+        assert len([*items(text, None)]) == 2
+        return time.thread_time() - began
+
+    assert cost(8 << 20) < 24 * min(cost(1 << 20) for _ in range(3))
 
 
 def test_a_source_of_another_kind_has_files_plainly() -> None:

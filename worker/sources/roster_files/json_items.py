@@ -141,8 +141,10 @@ def _tokens(text: io.TextIOBase) -> Iterator[tuple[int, str]]:
             yield line, found[0]
             line += rest.count("\n", at, found.end())
             at = found.end()
-        rest = rest[at:]
-        if len(rest.lstrip()) > LONGEST_ROW:
+        begun = rest[at:].lstrip()  # blanks are let go, or any number of them would be gone through with each piece
+        line += rest.count("\n", at, len(rest) - len(begun))
+        rest = begun
+        if len(rest) > LONGEST_ROW:
             raise FileBroken(Fault(line, None, f"the item is longer than {LONGEST_ROW:,} characters"))
-    if rest.strip():
-        yield line + rest[: len(rest) - len(rest.lstrip())].count("\n"), rest.strip()
+    if rest:
+        yield line, rest.rstrip()
