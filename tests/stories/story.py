@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,35 @@ _KEYS = {"story", "teaches", "policy", "exists", "late", "moments"}
 _MOMENT_KEYS = {"at", "events", "by_hand", "reconcile", "mail", "needs"}
 
 
+class InTime(StrEnum):
+    """Why something else would come of an event that is heard late: all reasons that there are."""
+
+    MADE = "made"
+    """Who is first heard of after their last day gets no mailbox, not a closed one; their stages end in the same."""
+    KEPT = "kept"
+    """The same where no stage deletes the closed mailbox: it stays, or was never there."""
+    COUNTED = "counted"
+    """What cannot be undone counts from when its cause is heard of: it is done later, and is the same."""
+    NAMED = "named"
+    """Addresses go by what is known when they are given, and are kept: by names, homes, and who gave theirs up."""
+    LINKED = "linked"
+    """A record that knows somebody by their address alone is linked by what it states once that address is given."""
+    BY_HAND = "by hand"
+    """Somebody changes at the mail host what must be there by then."""
+
+
+PASSING = frozenset({InTime.MADE, InTime.COUNTED})
+"""Reasons for a state that differs for a while: once all is done that is to come, it is the told one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One event: who tells it, when it happened, and what."""
 
     source: str
     document: Mapping[str, Any]
+    in_time: InTime | None = None
+    """Why it must be heard when it is told; None: heard at any later time, it ends in the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +140,7 @@ def _told(one: dict[str, Any], number: int, at: datetime, zone: ZoneInfo) -> Tol
     facts = dict(one)
     what, who = facts.pop("what"), facts.pop("who")
     source, happened, empty = facts.pop("told_by", "hr"), facts.pop("happened", None), facts.pop("empty", [])
+    in_time = facts.pop("in_time", None)
     document = {
         "specversion": "1.0",
         "id": f"{number:04}",
@@ -125,7 +150,7 @@ def _told(one: dict[str, Any], number: int, at: datetime, zone: ZoneInfo) -> Tol
         "time": (instant(happened, zone) if happened else at).isoformat(),
         "data": {**dict.fromkeys(empty), **facts},
     }
-    return Told(source, document)
+    return Told(source, document, InTime(in_time) if in_time else None)
 
 
 def instant(text: str, zone: ZoneInfo) -> datetime:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.stories.citizen import Citizen
 from tests.stories.pure import Town
-from tests.stories.story import Story, Told, stories
+from tests.stories.retold import retold
+from tests.stories.story import PASSING, InTime, Story, Told, stories
 from worker.policy import load_policy
 
 ALL = stories()
@@ -28,6 +30,11 @@ DONE_AND_UNDONE: Mapping[str, tuple[tuple[str, Mapping[str, Any]], tuple[str, ..
     "called otherwise": (("renamed", {"nickName": "Emmy"}), ("renamed", "nickName")),
 }
 """By what it is called: what is told of somebody, and what takes it back; facts are given back as they were."""
+
+
+UNTIL_ALL_IS_DONE = timedelta(days=500)
+SEEDS = st.integers(0, 2**32 - 1)
+TRIES = 60
 
 
 def founded(story: Story) -> Town:
@@ -67,6 +74,42 @@ def test_a_whole_story_heard_of_at_its_end(story: Story, data: st.DataObject) ->
 
     assert _end(shuffled) == _end(in_order)
     assert story.late == (_end(in_order) == _end(_played(story))), "the story should say so"
+
+
+@EACH
+@settings(max_examples=6)
+@given(seed=SEEDS)
+def test_a_story_heard_at_any_times_ends_as_told(story: Story, seed: int) -> None:
+    """Each event late by any time, in any order, again and again, while stages come due: the story ends as it says."""
+    heard = _played(retold(story, Random(seed), set(InTime)))
+
+    assert _end(heard) == _end(_played(story))
+
+
+@EACH
+@settings(max_examples=3)
+@given(seed=SEEDS)
+def test_once_all_is_done_it_does_not_matter_when_it_was_heard(story: Story, seed: int) -> None:
+    """However late, where nothing is left that is due the state is the told one, down to whose the addresses are."""
+    heard, told = _played(retold(story, Random(seed), set(InTime) - PASSING)), _played(story)
+    for town in (heard, told):
+        town.live_until(story.moments[-1].at + UNTIL_ALL_IS_DONE)
+        town.settle()
+
+    assert _end(heard) == _end(told)
+
+
+@EACH
+def test_what_is_said_to_be_needed_in_time_is(story: Story) -> None:
+    """For each reason of a story its events, heard late, end it otherwise by some chance: none is spared for nothing.
+
+    What is changed by hand must be there, which needs no proof.
+    """
+    reasons = {told.in_time for moment in story.moments for told in moment.told} - {None}
+    for reason in reasons - {InTime.BY_HAND}:
+        late = (retold(story, Random(seed), set(InTime) - {reason}) for seed in range(TRIES))
+        assert any(_end(_played(each)) != _end(_played(story)) for each in late), reason
+    assert story.late or _has_hands(story) or reasons, "why is it not late?"
 
 
 @EACH
