@@ -85,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how many points or seeds tests/crashes tries each time (a third with processes), or `all`",
     )
     parser.addoption("--retold", default="4", help="how many stories are heard late end to end each time, or `all`")
-    parser.addoption("--retold-seed", type=int, help="the seed of an earlier run, to hear them as they were then")
+    parser.addoption("--retold-seed", type=int, default=1, help="which stories are heard, and how late; -1: by chance")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

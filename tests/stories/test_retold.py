@@ -1,4 +1,4 @@
-"""Stories heard late, in any order and again, by real processes: a few by chance each time, or every one if asked."""
+"""Stories heard late, in any order and again, by real processes: a few of them, or every one if asked."""
 
 import random
 import sys
@@ -17,7 +17,7 @@ def test_stories_heard_at_any_times_end_as_told_end_to_end(
 ) -> None:
     """Whenever, however often and in whatever order a story's events are heard, the mail host ends up as it says."""
     asked, given = request.config.getoption("--retold"), request.config.getoption("--retold-seed")
-    seed = random.randrange(2**32) if given is None else given
+    seed = random.randrange(2**32) if given < 0 else given
     sys.stdout.write(f"repeat with --retold={asked} --retold-seed={seed}\n")
     chosen = _chosen(asked, seed)
     empty = real.empty_database(tmp_path_factory.mktemp("empty"))
