@@ -36,6 +36,20 @@ def test_binary_mode_is_understood_by_each_prefix(place: Place, prefix: str) -> 
 
 
 @on_sqlite
+@pytest.mark.parametrize("body", [b"", b"x" * 300_000], ids=["empty", "several frames"])
+def test_routing_key_may_be_any_bytes(place: Place, body: bytes) -> None:
+    """It tells us nothing, and what the client library cannot decode of it ends no connection."""
+    with capture_logs() as logged:
+        place.send(told(1), routing_key=b"\xff.\xc3")
+        place.send(body, routing_key=b"\xff")
+        place.send(told(2), routing_key="personal.ü")
+        wait_until(lambda: len(place.rows()) == 3)
+
+    assert [row.ce_id for row in place.rows()] == ["evt-1", None, "evt-2"]
+    assert not [each for each in logged if each["event"] == "connected to the broker"]
+
+
+@on_sqlite
 def test_time_may_be_one_of_amqp(place: Place) -> None:
     """An attribute may come as what AMQP has for it, a timestamp or a number."""
     headers = {f"ce-{name}": value for name, value in ATTRIBUTES.items()}

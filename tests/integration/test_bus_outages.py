@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from kombu import Connection
 from structlog.testing import capture_logs
 
 from tests.end_to_end.installation import wait_until
@@ -100,19 +101,34 @@ def test_message_that_the_intake_fails_on_is_set_aside(place: Place) -> None:
 
 
 @on_sqlite
-def test_message_that_breaks_the_client_becomes_a_dead_letter_alone(place: Place) -> None:
-    """A routing key that is no UTF-8 ends the connection until the limit of deliveries is reached, and by itself."""
+def test_message_that_kills_consumers_is_rejected_alone_with_the_reason(place: Place, amqp_url: str) -> None:
+    """At its last delivery it is not tried again, or the broker would let it go and nothing would tell of it."""
     with place.consumed():
         pass
-    place.send(*map(told, range(3)))
-    place.send({}, routing_key=b"\xff")
-    place.send(*map(told, range(3, 20)))
-    with Bus(place.deployment):
-        wait_until(lambda: len(place.rows()) == 20)
-        wait_until(lambda: place.dead_count() > 0)  # what came after it may be accepted before its last delivery
+    place.send(told(1), headers={"x-delivery-count": 3})  # which the producer says, and not the broker
+    for _ in range(2):
+        die_with_the_oldest(amqp_url, place.source.queue_name)
+    with place.consumed():
+        wait_until(lambda: place.inbox() == [("evt-1", "accepted")])
 
-    assert {state for _, state in place.inbox()} == {"accepted"}
+    place.send(*map(told, (2, 3, 4)))
+    for _ in range(3):
+        die_with_the_oldest(amqp_url, place.source.queue_name)
+    with place.consumed():
+        wait_until(lambda: len(place.rows()) == 4)
+        wait_until(place.dead_count)
+
+    became = {(row.ce_id, row.state.value, row.reason) for row in place.rows()}
+    assert became == {(f"evt-{number}", "accepted", None) for number in (1, 3, 4)} | {
+        (None, "rejected", "it came back 3 times: whoever has it in hand dies of it or is killed")
+    }
     assert place.dead_count() == 1
+
+
+def die_with_the_oldest(amqp_url: str, queue: str) -> None:
+    """Take a message and go away without a word of it."""
+    with Connection(amqp_url) as connection, connection.channel() as channel:
+        assert channel.basic_get(queue) is not None
 
 
 @on_sqlite

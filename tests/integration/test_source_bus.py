@@ -1,5 +1,6 @@
 """Sources on a bus looked after: whether somebody consumes, what is at the broker, and messages replayed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def shell(place: Place, migrated_url: str, amqp_url: str, tmp_path: Path) -> She
     return Shell(tmp_path, {f"MAILROSTER_{name}": value for name, value in variables.items()})
 
 
-def said(shell: Shell, **variables: str) -> dict[str, tuple[bool, str]]:
+def said(shell: Shell, *options: str, **variables: str) -> dict[str, tuple[bool, str]]:
     """Return what each check of the source said."""
-    document = shell.run("sources", "test", "payroll", "--json", **variables).document
+    document = shell.run("sources", "test", "payroll", "--json", *options, **variables).document
     return {each["check"]: (each["ok"], each["said"]) for each in document["checks"]}
 
 
@@ -45,11 +46,45 @@ def test_a_trial_looks_at_the_broker_and_declares_nothing(place: Place, shell: S
         assert before["queue"][1].startswith(f"there is no {queue}, so what is published now is lost")
     with place.consumed():
         assert said(shell)["queue"] == (True, f"{queue} holds 0 messages, and has 1 consumer")
-    assert said(shell)["exchange"] == (True, f"{exchange} is there")
+    after = said(shell)
+    assert after["exchange"] == (True, f"{exchange} is there")
+    assert after["queue"] == (
+        False,
+        f"{queue} holds 0 messages, and has 0 consumers: start `mailroster bus` or `up`",
+    )
+    assert "reading" not in after
 
     away = said(shell, MAILROSTER_BROKER_URL="amqp://guest:guest@127.0.0.1:9//")
     assert list(away) == ["configuration", "broker"]
     assert away["broker"] == (False, "ConnectionRefusedError: Connection refused")
+
+
+def test_a_trial_goes_through_the_running_consumer_and_leaves_nothing(place: Place, shell: Shell) -> None:
+    """What it read is told, in front of and behind others' messages; others who listen at the exchange hear nothing."""
+    (shell.directory / "theirs.json").write_text(json.dumps([told(7), told(8, type="person.left")]))
+    (shell.directory / "bad.json").write_text(json.dumps(told(9, type="person.vanished")))
+    with place.consumed(), place.broker.channel() as channel:
+        theirs = channel.queue_declare(exclusive=True).queue
+        channel.queue_bind(theirs, place.source.exchange, "#")
+        ours = said(shell)
+        assert ours["reading"] == (True, "person.updated of mailroster-test with title")
+        assert ours["database"] == (True, "took what was read, and nothing of it was kept")
+        place.send(*map(told, range(5)))
+        of_theirs = said(shell, "--body", "theirs.json")
+        assert of_theirs["reading"] == (
+            True,
+            "person.joined of E7 with familyName, givenName; person.left of E8 with familyName, givenName",
+        )
+        ran = shell.run("sources", "test", "payroll", "--body", "bad.json")
+        assert ran.code == 1
+        assert "broken: reading: The event is refused: type: " in ran.out
+        wait_until(lambda: len(place.rows()) == 5)
+        assert channel.queue_declare(theirs, passive=True).message_count == 5
+
+    assert {row.ce_id for row in place.rows()} == {f"evt-{number}" for number in range(5)}
+    assert (place.waiting(), place.dead_count()) == (0, 0)
+    shown = shell.run("sources", "show", "payroll", "--json").document
+    assert shown["deliveriesKept"] == 5
 
 
 @on_sqlite

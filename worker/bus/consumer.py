@@ -3,10 +3,11 @@
 A transaction costs much more than an event in it, so messages that wait share one, in the order in which they came; a
 message that comes alone is taken at once. Where one of them cannot be taken, each is taken by itself.
 
-Redeliveries are counted by the broker, which makes a dead letter of a message that came back too often. So that only
-what kills consumers becomes one, and never what was merely in hand when a database, a broker or a process went away,
-nothing is taken before the database answers, a message that the database does not take is kept and tried again in
-place, and what came back is taken by itself: each connection begins with it, and with no other message in hand.
+Redeliveries are counted by the broker, which makes a dead letter of a message that came back too often; at its last
+delivery we do so ourselves, because we can say why. So that only what kills consumers becomes one, and never what was
+merely in hand when a database, a broker or a process went away, nothing is taken before the database answers, a message
+that the database does not take is kept and tried again in place, and what came back is taken by itself: each connection
+begins with it, and with no other message in hand.
 """
 
 import time
@@ -21,9 +22,10 @@ from worker.bus.heartbeat import Heartbeat
 from worker.bus.link import Link, LinkLost
 from worker.bus.message import Message
 from worker.bus.pauses import Pauses
-from worker.bus.taking import Taken, set_aside, take, take_together
+from worker.bus.taking import FAILED, Taken, set_aside, take, take_together, tried
 from worker.intake import Intake
 from worker.log_errors import without_messages
+from worker.mail import counted
 from worker.sources import AmqpSource
 from worker.store.database import DatabaseFailure
 
@@ -81,7 +83,7 @@ class Consumer:
         return False
 
     def _take_what_came_back(self, link: Link) -> None:
-        came_back = True
+        came_back = 1
         while came_back and not self._stop.is_set() and link.fetch():
             came_back = link.waiting[0].came_back
             self._take_waiting(link)
@@ -120,6 +122,10 @@ class Consumer:
 
     def _settle(self, link: Link, message: Message) -> bool:
         """Acknowledge or reject a message once what became of it is committed. False: stopped before."""
+        if message.is_trial:
+            link.answer(message, tried(self._intake, self._source.name, message))
+            link.acknowledge(message)
+            return True
         pauses, strikes = Pauses(*_DATABASE_S), 0
         while (taken := self._taken(message, may_be_ours=strikes < _STRIKES)) is None:
             strikes = strikes + 1 if strikes < _STRIKES and self._heartbeat.beat(at_once=True) else 0
@@ -135,15 +141,21 @@ class Consumer:
     def _taken(self, message: Message, *, may_be_ours: bool) -> Taken | None:
         """Try once. None: nothing is committed."""
         try:
-            if may_be_ours:
-                return take(self._intake, self._source.name, message)
-            return set_aside(self._intake, self._source.name, message)
+            if (reason := self._hopeless(message, may_be_ours=may_be_ours)) is not None:
+                return set_aside(self._intake, self._source.name, message, reason)
+            return take(self._intake, self._source.name, message)
         except DatabaseFailure as error:
             self._log.warning("the database does not take a message, which is kept", error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the messages behind it
             self._log.error("the intake failed on a message", exception=without_messages(error))
             return None if may_be_ours else Taken.REFUSED  # it cannot even be kept; the dead letters have it
         return None
+
+    def _hopeless(self, message: Message, *, may_be_ours: bool) -> str | None:
+        """Say why a message is not worth another try. At its limit the broker alone would let it go without a word."""
+        if message.came_back >= self._source.delivery_limit:
+            return f"it came back {counted(message.came_back, 'time')}: whoever has it in hand dies of it or is killed"
+        return None if may_be_ours else FAILED
 
     def _pause(self, link: Link, pause_s: float) -> None:
         """Wait with what is in hand. The broker is listened to, lest it take us for dead."""

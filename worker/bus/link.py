@@ -23,6 +23,8 @@ _HEARTBEAT_S = 60
 _CONNECT_TIMEOUT_S = 5
 _BETWEEN_TICKS_S = 1.0
 _AT_LEAST_S = 0.001
+REPLIES = "amq.rabbitmq.reply-to"
+"""RabbitMQ's pseudo-queue, of which each who waits there has a name that begins so (its guide "Direct reply-to")."""
 _MOST_TOGETHER = 100
 
 
@@ -79,12 +81,15 @@ class Link:
                 self._connection.heartbeat_check()
 
     def together(self) -> list[Message]:
-        """Return what may be taken in one transaction of what waits, oldest first; none if the oldest came back."""
+        """Return what may be taken in one transaction of what waits, oldest first.
+
+        None if the oldest is to be taken alone: it came back, or is a trial.
+        """
         together: list[Message] = []
         size = 0
         for message in islice(self.waiting, _MOST_TOGETHER):
             size += message.size
-            if message.came_back or (together and size > LARGEST):
+            if message.came_back or message.is_trial or (together and size > LARGEST):
                 break
             together.append(message)
         return together
@@ -101,6 +106,17 @@ class Link:
         with self._or_lost():
             self._channel.basic_reject(message.tag, requeue=False)
         self.waiting.popleft()
+
+    def answer(self, message: Message, told: bytes) -> None:
+        """Tell whoever sent a message, and waits at such a queue as vanishes with them. An answer may be lost."""
+        if not message.reply_to.startswith(REPLIES):
+            return
+        with self._or_lost(), suppress(*self._connection.channel_errors):
+            channel: Any = self._connection.channel()  # one of its own: an error closes it
+            try:
+                channel.basic_publish(channel.prepare_message(told), exchange="", routing_key=message.reply_to)
+            finally:
+                self._connection.maybe_close_channel(channel)
 
     def close(self) -> None:
         """Give back what is in hand, and disconnect. Never raises."""
@@ -145,9 +161,18 @@ class Link:
                 content_encoding=properties.get("content_encoding") or "",
                 headers=properties.get("application_headers") or {},
                 is_decoded=self._frames.is_decoded,
-                came_back=bool(delivered.delivery_info["redelivered"]),
+                came_back=_times_back(delivered),
+                reply_to=properties.get("reply_to") or "",
             )
         )
+
+
+def _times_back(delivered: Any) -> int:
+    """Return how often a message came back: the broker counts it in a header, which any producer may write, too."""
+    if not delivered.delivery_info["redelivered"]:
+        return 0
+    counted = (delivered.properties.get("application_headers") or {}).get("x-delivery-count")
+    return max(counted, 1) if isinstance(counted, int) else 1
 
 
 def connection_to(url: str) -> Connection:

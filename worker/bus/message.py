@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from worker.intake.sealing import Channel, Raw
 from worker.sources import BodyInvalid, cloud_events
+from worker.sources.trial import HEADER as TRIAL
 
 LARGEST = 1024 * 1024
 """Bytes of a body, as over HTTP (`contracts.md` 3)."""
@@ -35,8 +36,16 @@ class Message:
     headers: Mapping[object, object] = field(repr=False, default_factory=dict)
     is_decoded: bool = True
     """Its properties and headers could be decoded; else it has none."""
-    came_back: bool = False
-    """It was delivered before, and neither acknowledged nor rejected."""
+    came_back: int = 0
+    """How often it was delivered before, and neither acknowledged nor rejected."""
+
+    reply_to: str = field(repr=False, default="")
+    """The queue at which its sender waits for an answer."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Its sender wants to know what we read of it, and nothing is to come of it."""
+        return TRIAL in self.headers
 
     @property
     def text(self) -> str:

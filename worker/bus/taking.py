@@ -3,6 +3,7 @@
 Either is committed when a function of these returns, so that the broker may forget the message.
 """
 
+import json
 from collections.abc import Iterable
 from enum import StrEnum
 
@@ -10,10 +11,13 @@ import structlog
 
 from worker.bus.message import Message, documents, raw_of
 from worker.intake import EventsRefused, Intake, Offer, accept, commit_together, offer, refuse
+from worker.intake.accept import rehearse
 from worker.sources import BodyInvalid
+from worker.sources.trial import event_told
+from worker.store.database import DatabaseFailure
 
 _log = structlog.get_logger(__name__)
-_FAILED = "the intake failed on it several times, for reasons that the log tells"
+FAILED = "the intake failed on it several times, for reasons that the log tells"
 
 
 class Taken(StrEnum):
@@ -62,9 +66,21 @@ def take_together(intake: Intake, source: str, messages: Iterable[Message]) -> i
     return len(offers)
 
 
-def set_aside(intake: Intake, source: str, message: Message) -> Taken:
-    """Keep a message as rejected that the intake fails on. Raises whatever the database raises."""
-    return _refused(source, refuse(intake, source, message.text, _FAILED).id, _FAILED)
+def set_aside(intake: Intake, source: str, message: Message, reason: str) -> Taken:
+    """Keep a message as rejected without reading it. Raises whatever the database raises."""
+    return _refused(source, refuse(intake, source, message.text, reason).id, reason)
+
+
+def tried(intake: Intake, source: str, message: Message) -> bytes:
+    """Return what to answer to a trial: what would have been read of it. Nothing is committed, and nothing raised."""
+    try:
+        events = rehearse(intake, source, documents(message))
+    except (BodyInvalid, EventsRefused) as error:
+        return json.dumps({"detail": str(error)}).encode()
+    except DatabaseFailure as error:
+        return json.dumps({"detail": f"the database takes nothing now ({type(error).__name__})"}).encode()
+    _log.info("a trial of a source came through", source=source)
+    return json.dumps({"test": True, "events": [event_told(each) for each in events]}).encode()
 
 
 def _heard(intake: Intake, source: str) -> None:

@@ -17,6 +17,7 @@ from datetime import datetime
 import httpx
 from pydantic import SecretStr
 
+from worker.events import Event
 from worker.events.times import utc_text
 from worker.sources.delivery import Delivery, Parsed
 from worker.sources.hook import HookSource
@@ -90,8 +91,26 @@ def send_trial(source: HookSource, url: str, body: bytes, at: datetime) -> Answe
 
 def body_for(source: HookSource, at: datetime) -> bytes:
     """Return a body that tells of nobody, as the source would write it. Raises NoTrial where its map is too clever."""
-    document = _canonical(at) if source.map is None else _fitting(source.map, at)
+    return canonical(at) if source.map is None else json.dumps(_fitting(source.map, at)).encode()
+
+
+def canonical(at: datetime) -> bytes:
+    """Return a canonical event, as JSON, that tells of nobody."""
+    document = {
+        "specversion": "1.0",
+        "id": SUBJECT,
+        "source": "urn:mailroster:test",
+        "type": "person.updated",
+        "subject": SUBJECT,
+        "time": utc_text(at),
+        "data": {"title": "test"},
+    }
     return json.dumps(document).encode()
+
+
+def event_told(event: Event) -> dict[str, object]:
+    """Return how the answer to a trial tells of an event that was read: no values."""
+    return {"type": event.type.value, "subject": event.subject, "attributes": sorted(event.facts)}
 
 
 def _is_public(source: HookSource, secret: SecretStr) -> bool:
@@ -102,18 +121,6 @@ def _derived(source: HookSource, secret: SecretStr, stamp: str) -> SecretStr:
     key = secret.get_secret_value().encode()
     derived = hmac.digest(key, f"mailroster trial of {source.name} at {stamp}".encode(), "sha256")
     return SecretStr(derived.hex() if source.preset.secret is SecretForm.HEX else base64.b64encode(derived).decode())
-
-
-def _canonical(at: datetime) -> dict[str, object]:
-    return {
-        "specversion": "1.0",
-        "id": SUBJECT,
-        "source": "urn:mailroster:test",
-        "type": "person.updated",
-        "subject": SUBJECT,
-        "time": utc_text(at),
-        "data": {"title": "test"},
-    }
 
 
 def _fitting(section: MapSection, at: datetime) -> object:

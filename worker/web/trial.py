@@ -3,11 +3,10 @@
 import structlog
 
 from worker.deployment import Deployment
-from worker.events import Event
 from worker.intake import EventsRefused
 from worker.intake.accept import rehearse
 from worker.sources import BodyInvalid, Delivery, Hint, HookSource
-from worker.sources.trial import read_trial
+from worker.sources.trial import event_told, read_trial
 from worker.web.objects import JsonObject
 from worker.web.problems import Problem
 
@@ -24,14 +23,10 @@ def try_out(here: Deployment, source: HookSource, delivery: Delivery, stamp: str
     _log.info("a trial of a source came through", source=source.name)
     return {
         "test": True,
-        "events": [_event(each) for each in events],
+        "events": [event_told(each) for each in events],
         "hints": [_hint(each) for each in parsed.hints],
         "passedOver": parsed.passed_over,
     }
-
-
-def _event(event: Event) -> JsonObject:
-    return {"type": event.type.value, "subject": event.subject, "attributes": sorted(event.facts)}
 
 
 def _hint(hint: Hint) -> JsonObject:

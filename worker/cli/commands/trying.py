@@ -17,7 +17,16 @@ from worker.mail import agreeing, counted
 from worker.sources import AmqpSource, HookSource, SourceConfig
 from worker.sources.hydration_trial import try_hydration
 from worker.sources.roster_files import Contents, FileSource, FolderSource, read_roster
-from worker.sources.trial import SUBJECT, Answer, NoTrial, Unreachable, body_for, send_trial, shared_secrets
+from worker.sources.trial import (
+    SUBJECT,
+    Answer,
+    NoTrial,
+    Unreachable,
+    body_for,
+    canonical,
+    send_trial,
+    shared_secrets,
+)
 
 _REFUSALS = {
     401: "the server holds another secret, or its clock another time: restart it with this sources file and secret",
@@ -67,13 +76,24 @@ def _checks(deployment: Deployment, source: SourceConfig, url: str | None, body:
     if isinstance(source, HookSource):
         yield from _of_hook(deployment, source, url or _url(deployment), body)
     elif isinstance(source, AmqpSource):
-        from worker.bus.trial import look_at_broker  # noqa: PLC0415 - kombu takes long to import
-
-        yield from (Check(*each) for each in look_at_broker(deployment, source))
+        yield from _of_bus(deployment, source, body)
     elif isinstance(source, FileSource):
         yield from _of_files(deployment, source, body)
     else:
         raise Failed(f"sources of the kind {source.kind} cannot be tried")
+
+
+def _of_bus(deployment: Deployment, source: AmqpSource, body: Path | None) -> Iterator[Check]:
+    from worker.bus.trial import try_bus  # noqa: PLC0415 - kombu takes long to import
+
+    now = deployment.clock.now()
+    for each in try_bus(deployment, source, canonical(now) if body is None else body.read_bytes(), now):
+        if not isinstance(each, Answer):
+            yield Check(*each)
+        elif each.status == 400:
+            yield Check("reading", ok=False, said=str(each.told.get("detail")))
+        else:
+            yield from _of_reading(each)
 
 
 def _of_files(deployment: Deployment, source: FileSource, body: Path | None) -> Iterator[Check]:
