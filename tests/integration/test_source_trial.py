@@ -160,6 +160,11 @@ def test_a_folder_is_looked_at_and_a_file_read_without_an_import(office: Office,
     assert (ran.code, said(ran)["folder"][0]) == (1, False)
 
     (tmp_path / "drop").mkdir()
+    ran = shell.run("sources", "test", "folder", "--json")
+    assert ran.code == 0
+    assert said(ran)["reading"] == (True, "a file of our own lists 1 person, of whom it states familyName, givenName")
+    assert said(ran)["database"] == (True, "took an event of the source, and nothing of it was kept")
+    assert list((tmp_path / "drop").iterdir()) == []
     shell.write("good.csv", "Nr;Vorname;hireDate\n1;Ada;2026-01-01\n2;Grace;\n")
     ran = shell.run("sources", "test", "folder", "--body", "good.csv", "--json")
     assert ran.code == 0

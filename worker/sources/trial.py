@@ -141,7 +141,7 @@ def _fitting(section: MapSection, at: datetime) -> object:
             _put(body, item, expression.text, value)
     for name, expression in section.facts.items():
         with suppress(NoTrial):  # a fact that is not there is unknown, which is as good
-            _put(body, item, expression.text, _fact(name, at))
+            _put(body, item, expression.text, fact_of_nobody(name, at))
     return body
 
 
@@ -151,7 +151,8 @@ def _word(section: MapSection) -> str:
     return next(iter([*plain, *section.types]), "person.updated")
 
 
-def _fact(name: str, at: datetime) -> object:
+def fact_of_nobody(name: str, at: datetime) -> object:
+    """Return what a trial states as a fact."""
     dated = {"hireDate", "lastWorkingDay"}
     known = {
         "groups": ["test"],

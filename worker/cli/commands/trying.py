@@ -1,5 +1,7 @@
 """``sources test``: whether a source would be heard, told by a delivery of our own."""
 
+import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,10 +15,12 @@ from worker.cli.opening import opened
 from worker.cli.options import Json
 from worker.cli.output import say, show_json
 from worker.deployment import Deployment
+from worker.intake.accept import rehearse
 from worker.mail import agreeing, counted
 from worker.sources import AmqpSource, HookSource, SourceConfig
 from worker.sources.hydration_trial import try_hydration
 from worker.sources.roster_files import Contents, FileSource, FolderSource, read_roster
+from worker.sources.roster_files.trial import roster_of_nobody
 from worker.sources.trial import (
     SUBJECT,
     Answer,
@@ -101,17 +105,17 @@ def _of_files(deployment: Deployment, source: FileSource, body: Path | None) -> 
         there = source.path.is_dir() and os.access(source.path, os.R_OK | os.W_OK | os.X_OK)
         said = "is there, and ours to take files from" if there else "is not there, or not ours to take files from"
         yield Check("folder", there, f"{source.path} {said}")
-    if body is None:
-        yield Check("reading", ok=True, said="not tried: --body FILE reads a file of the sender's, and imports nothing")
-        return
-    contents = Contents()
-    with body.open("rb") as file:
-        people = [row.snapshot for row in read_roster(file, source, deployment.clock.now(), contents)]
+    contents, now = Contents(), deployment.clock.now()
+    with io.BytesIO(roster_of_nobody(source, now)) if body is None else body.open("rb") as file:
+        people = [row.snapshot for row in read_roster(file, source, now, contents)]
     for fault in contents.faults[:_MOST_FAULTS]:
         yield Check("reading", ok=False, said=str(fault))
     facts = ", ".join(sorted({name for each in people for name in each.facts})) or "nothing"
     number = agreeing(len(people), "1 person", f"{len(people)} people")
-    yield Check("reading", bool(people), f"{number}, of whom it states {facts}")
+    whose = "a file of our own lists " if body is None else ""
+    yield Check("reading", bool(people), f"{whose}{number}, of whom it states {facts}")
+    rehearse(deployment.intake, source.name, [json.loads(canonical(now))])
+    yield Check("database", ok=True, said="took an event of the source, and nothing of it was kept")
 
 
 def _url(deployment: Deployment) -> str:
