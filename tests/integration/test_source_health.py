@@ -88,7 +88,9 @@ def test_what_came_is_counted_by_day_and_week(office: Office, counts: Tallies) -
     assert found.day == Counts(accepted=2, repeated=2, rejected=1, parked=1, refused=1)
     assert found.week == Counts(accepted=3, repeated=2, rejected=1, parked=1, refused=1)
     assert heard(office, "it").day == Counts(accepted=1)
-    assert heard(office, "nobody") == Heard(None, Counts(), Counts(), None, 0, 0, 0, None, None)
+    assert heard(office, "nobody") == Heard(
+        None, Counts(), Counts(), None, 0, dict.fromkeys(TallyKind, 0), 0, 0, None, None
+    )
 
 
 def test_repetitions_are_counted_where_they_are_recognised(office: Office) -> None:
@@ -182,8 +184,52 @@ def test_five_unsigned_deliveries_in_a_row_alarm_and_a_good_one_ends_it(office: 
     assert alarms(office) == {AlarmKind.SIGNATURES: "5 deliveries in a row were not signed by it: no signature matches"}
     assert alarms(office, "it") == {}
 
-    office.move(2 * MINUTE)
+    office.move(2 * HOUR)
+    assert set(alarms(office)) == {AlarmKind.SIGNATURES}
     office.tell("updated", "E1", title="Head clerk")
+    assert alarms(office) == {}
+
+
+def test_five_unsigned_deliveries_of_an_hour_alarm_whatever_comes_between(office: Office, counts: Tallies) -> None:
+    """As where one of two servers that send has another secret; it ends an hour after the last of them."""
+    for number in range(5):
+        assert alarms(office) == {}, number
+        counts.count("hr", TallyKind.REFUSED, said="no signature matches")
+        office.move(MINUTE)
+        counts.heard("hr")
+        office.move(MINUTE)
+        counts.flush()
+    assert alarms(office) == {
+        AlarmKind.SIGNATURES: ("5 deliveries of the last hour were not signed by it, and 5 were: no signature matches")
+    }
+    assert health(office).heard.refused_in_a_row == 0
+    office.move(HOUR)
+    assert alarms(office) == {}
+
+
+def test_what_is_turned_away_unread_is_counted_and_alarms(office: Office, counts: Tallies) -> None:
+    """Five in an hour; it is the latest failure, with the reason."""
+    for number in range(5):
+        assert alarms(office) == {}, number
+        counts.count("hr", TallyKind.TURNED_AWAY, said="the content type must be JSON")
+        counts.flush()
+    assert alarms(office) == {
+        AlarmKind.REJECTED: "5 deliveries of the last hour were turned away unread: the content type must be JSON"
+    }
+    assert heard(office).day == Counts(turned_away=5)
+    failure = heard(office).failure
+    assert failure is not None
+    assert failure.kind == "turned-away"
+    office.move(2 * HOUR)
+    assert alarms(office) == {}
+
+
+def test_a_kind_that_a_newer_process_counts_harms_no_older_one(office: Office) -> None:
+    """As while one server after the other is updated."""
+    with office.database.write() as session:
+        now = office.clock.now()
+        session.add(SourceTallyRow(source="hr", kind="sung", minute=now, count=9, first_at=now, last_at=now))
+    assert heard(office).day == Counts()
     assert alarms(office) == {}
 
 
@@ -205,7 +251,7 @@ def test_what_is_refused_behind_a_good_delivery_of_the_minute_counts(
     counts.flush()
 
     assert health(office).heard.refused_in_a_row == behind
-    assert (AlarmKind.SIGNATURES in alarms(office)) == (behind >= 5)
+    assert ("in a row" in alarms(office)[AlarmKind.SIGNATURES]) == (behind >= 5)
     assert heard(office).day.refused == 7 + before + behind
 
 
@@ -255,6 +301,7 @@ def test_only_a_delivery_by_the_source_ends_its_alarms(office: Office, counts: T
     assert heard(office).day.accepted == 4
     assert set(alarms(office, silent_after=3 * DAY)) == both
 
+    office.move(2 * HOUR)
     counts.heard("hr")
     counts.flush()
     assert alarms(office, silent_after=3 * DAY) == {}
@@ -398,7 +445,10 @@ def test_forged_deliveries_reach_the_status(migrated_url: str, tmp_path: Path) -
         assert office.deliver(joined()).json()["events"][0]["duplicate"]
         office.deployment.tallies.flush()
         (source,) = status(office)
-        assert (source["refusedInARow"], source["alarms"]) == (0, [])
+        assert source["refusedInARow"] == 0
+        assert [alarm["said"] for alarm in source["alarms"]] == [
+            "6 deliveries of the last hour were not signed by it, and 2 were: no signature matches"
+        ]
         assert (source["day"]["accepted"], source["day"]["repeated"]) == (1, 1)
         assert source["lastHeardAt"] is not None
 
@@ -407,6 +457,25 @@ def test_forged_deliveries_reach_the_status(migrated_url: str, tmp_path: Path) -
         office.deployment.tallies.flush()
         (source,) = status(office)
         assert source["refusedInARow"] == 200
+
+
+def test_what_is_turned_away_over_http_reaches_the_status(migrated_url: str, tmp_path: Path) -> None:
+    """By a hook whoever sends it, by the API with a token alone; what is wrong with it is told, and nothing of it."""
+    with served(migrated_url, tmp_path) as office:
+        form, large = {"content-type": "application/x-www-form-urlencoded"}, b"x" * (1024 * 1024 + 1)
+        assert office.http.post("/hooks/hr", content=b"a=secret", headers=form).status_code == 415
+        json_type = {"content-type": "application/json"}
+        assert office.http.post("/hooks/hr", content=large, headers=json_type).status_code == 413
+        token = office.token(Role.SOURCE, source="hr")
+        assert office.http.post("/api/v1/events", content=large, headers=token | json_type).status_code == 413
+        assert office.http.post("/api/v1/events", content=b"a", headers=form | token).status_code == 415
+        assert office.http.post("/api/v1/events", content=b"a", headers=form).status_code == 401
+        office.deployment.tallies.flush()
+        (source,) = status(office)
+        assert source["day"]["turnedAway"] == 4
+        assert source["lastFailure"]["kind"] == "turned-away"
+        assert source["lastFailure"]["said"].startswith("the content type must be application/json")
+        assert source["lastHeardAt"] is None
 
 
 def status(office: Served) -> list[dict[str, Any]]:

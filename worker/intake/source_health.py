@@ -1,7 +1,7 @@
 """How each source fares, and what about it should alarm somebody.
 
 What is told of deliveries that nobody signed may be told by anybody who knows the address of a hook: it says so, and
-raises no more than the alarm of that one source, until the source is heard again.
+raises no more than the alarms of that one source, until the source is heard again and an hour has passed without more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,13 @@ from worker.sources.snapshot import SNAPSHOTS
 from worker.store import source_health, tokens, workers
 from worker.store.database import Session
 from worker.store.source_health import Heard
+from worker.store.states import EventState
+from worker.store.tallies import TallyKind
 
-REFUSED_IN_A_ROW = 5
-"""So many deliveries that are refused without a good one between raise the alarm."""
+REFUSED = 5
+"""So many deliveries that are refused without a good one between raise the alarm; or within an hour, good ones between,
+as where one of two senders has another secret.
+"""
 REJECTED_OF_NEWEST = 5
 """So many refused ones among the newest events raise the alarm; it ends once good ones came after them."""
 
@@ -33,9 +37,9 @@ class AlarmKind(StrEnum):
     SILENT = "silent"
     """Not heard for longer than its ``silent_after``."""
     SIGNATURES = "signatures"
-    """Refused several times in a row: whoever sends has another secret, or is somebody else."""
+    """Refused several times: whoever sends has another secret, or is somebody else."""
     REJECTED = "rejected"
-    """Too many of its events are invalid."""
+    """Too many of its events are invalid, or its deliveries are not even read."""
     STOPPED = "stopped"
     """Nobody takes what waits for us in its queue."""
 
@@ -114,20 +118,42 @@ def _alarms(source: Watched, heard: Heard, now: datetime) -> Iterator[Alarm]:
             f"{silence}, and its rhythm is {span(source.silent_after)}",
             f"look in the system it comes from for deliveries that fail, and `mailroster sources test {source.name}`",
         )
-    if heard.refused_in_a_row >= REFUSED_IN_A_ROW:
-        why = f": {heard.failure.said}" if heard.failure and heard.failure.kind == "refused" else ""
+    if (unsigned := _unsigned(heard)) is not None:
         yield Alarm(
             AlarmKind.SIGNATURES,
-            f"{heard.refused_in_a_row} deliveries in a row were not signed by it{why}",
+            f"{unsigned}{_why(heard, TallyKind.REFUSED, ': ')}",
             "if they are its own they are lost: compare its secret with the one here, then have it send them again; "
             "anybody who knows the address may have sent them",
         )
     if heard.newest_rejected >= REJECTED_OF_NEWEST:
-        why = (
-            f", the latest because: {heard.failure.said}" if heard.failure and heard.failure.kind == "rejected" else ""
-        )
+        why = _why(heard, EventState.REJECTED, ", the latest because: ")
         yield Alarm(
             AlarmKind.REJECTED,
             f"{heard.newest_rejected} of its newest {heard.newest} events were refused{why}",
             f"mend the sender or its mapping, then `mailroster sources replay {source.name}`",
         )
+    elif (unread := heard.last_hour[TallyKind.TURNED_AWAY]) >= REJECTED_OF_NEWEST:
+        yield Alarm(
+            AlarmKind.REJECTED,
+            f"{unread} deliveries of the last hour were turned away unread{_why(heard, TallyKind.TURNED_AWAY, ': ')}",
+            "if they are its own they are lost: mend the sender, then have it send them again; "
+            "anybody who knows the address may have sent them",
+        )
+
+
+def _unsigned(heard: Heard) -> str | None:
+    """Say how many deliveries are not signed by the source, if they are too many."""
+    if heard.refused_in_a_row >= REFUSED:
+        return f"{heard.refused_in_a_row} deliveries in a row were not signed by it"
+    unsigned, signed = (heard.last_hour[kind] for kind in (TallyKind.REFUSED, TallyKind.HEARD))
+    return (
+        f"{unsigned} deliveries of the last hour were not signed by it, and {signed} were"
+        if unsigned >= REFUSED
+        else None
+    )
+
+
+def _why(heard: Heard, kind: str, before: str) -> str:
+    """Return the reason of the latest failure, if it is of a kind and has one."""
+    failure = heard.failure
+    return f"{before}{failure.said}" if failure and failure.kind == kind and failure.said else ""

@@ -17,7 +17,7 @@ from worker.store.tables import EventRow
 from worker.store.tallies import Tallied, TallyKind
 
 MOST_COUNTED = 100_000
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 NEWEST = 20
 """So many of the newest events tell how a source does now."""
 
@@ -36,6 +36,8 @@ class Counts:
     """Deliveries that were not signed by the source."""
     without_event: int = 0
     """Deliveries that only told who changed, or were passed over."""
+    turned_away: int = 0
+    """Deliveries that were not read, because they were too large, too slow, or not said to be JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Failure:
 
     at: datetime
     kind: str
-    """``rejected``, ``parked`` or ``refused``."""
+    """``rejected``, ``parked``, ``refused`` or ``turned-away``."""
     said: str | None
 
 
@@ -60,6 +62,8 @@ class Heard:
     """Of the last week."""
     refused_in_a_row: int
     """Deliveries refused since the last one by the source itself, a week back at most."""
+    last_hour: Mapping[TallyKind, int]
+    """What was counted within the last hour."""
     newest: int
     """How many of the newest events are looked at: NEWEST, or fewer where there are no more."""
     newest_rejected: int
@@ -99,6 +103,7 @@ def look(session: Session, source: str, now: datetime, *, brought: Collection[st
         week=_counts({state: told.week for state, told in states.items()}, {k: v.week for k, v in counted.items()}),
         failure=_failure(session, source, states, now),
         refused_in_a_row=refused,
+        last_hour=tallies.numbers_since(session, source, now - HOUR),
         newest=len(newest),
         newest_rejected=sum(each.state is EventState.REJECTED for each in newest),
         lag=_lag(newest),
@@ -141,6 +146,7 @@ def _counts(events: Mapping[EventState, int], counted: Mapping[TallyKind, int]) 
         parked=events[EventState.PARKED],
         refused=counted[TallyKind.REFUSED],
         without_event=counted[TallyKind.NO_EVENT],
+        turned_away=counted[TallyKind.TURNED_AWAY],
     )
 
 
@@ -181,9 +187,11 @@ def _failure(session: Session, source: str, states: Mapping[EventState, _State],
         for state in (EventState.REJECTED, EventState.PARKED)
         if (at := states[state].last_at) is not None
     ]
-    refused = tallies.last_said(session, source, TallyKind.REFUSED)
-    if refused is not None and refused[0] > now - WEEK:
-        found.append(Failure(refused[0], TallyKind.REFUSED.value, refused[1]))
+    found += [
+        Failure(last[0], kind.value, last[1])
+        for kind in (TallyKind.REFUSED, TallyKind.TURNED_AWAY)
+        if (last := tallies.last_said(session, source, kind)) is not None and last[0] > now - WEEK
+    ]
     return max(found, key=lambda each: each.at, default=None)
 
 

@@ -21,6 +21,8 @@ class TallyKind(StrEnum):
     """An event that had come before, or one that was refused before."""
     NO_EVENT = "no-event"
     """An authenticated delivery that was read as no event: it tells who changed, or its map passes it over."""
+    TURNED_AWAY = "turned-away"
+    """A delivery that was not read at all: too large, too slow, or not said to be JSON. Anybody may have sent it."""
     HEARD = "heard"
     """A delivery by the source itself, good or not; no event that we brought by a roster, a replay or an answer."""
 
@@ -94,11 +96,19 @@ def counted(session: Session, source: str, *, day: datetime, week: datetime) -> 
     row, within = SourceTallyRow, case((SourceTallyRow.minute > day, SourceTallyRow.count), else_=0)
     found = session.execute(
         select(row.kind, func.sum(within), func.sum(row.count), func.max(row.last_at))
-        .where(row.source == source, row.minute > week)
+        .where(row.source == source, row.minute > week, row.kind.in_(TallyKind))  # a newer process may count others
         .group_by(row.kind)
     )
     told = {TallyKind(kind): Tallied(int(day), int(week), last_at) for kind, day, week, last_at in found}
     return {kind: told.get(kind, Tallied()) for kind in TallyKind}
+
+
+def numbers_since(session: Session, source: str, since: datetime) -> dict[TallyKind, int]:
+    """Return how often each kind was counted since an instant, from its minute on."""
+    row = SourceTallyRow
+    mine = (row.source == source, row.minute >= minute_of(since), row.kind.in_(TallyKind))
+    found = session.execute(select(row.kind, func.sum(row.count)).where(*mine).group_by(row.kind))
+    return dict.fromkeys(TallyKind, 0) | {TallyKind(kind): int(number) for kind, number in found}
 
 
 def refused_since(session: Session, source: str, since: datetime) -> int:

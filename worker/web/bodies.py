@@ -3,11 +3,12 @@
 import asyncio
 import re
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from worker.intake.tallying import Tallies
+from worker.store.tallies import TallyKind
 from worker.web.problems import Problem
 
 LARGEST = 1024 * 1024
@@ -74,4 +75,10 @@ async def json_body(request: Request) -> bytes:
     return await request.body()
 
 
-JsonBody = Annotated[bytes, Depends(json_body)]
+async def body_from(source: str, request: Request, tallies: Tallies) -> bytes:
+    """Return the raw bytes of a body that may be a source's, and count it there if it is turned away. Raises as above."""
+    try:
+        return await json_body(request)
+    except Problem as problem:
+        tallies.count(source, TallyKind.TURNED_AWAY, said=problem.detail)
+        raise

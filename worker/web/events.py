@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from worker.deployment import Deployment
 from worker.execution import event_verbs
@@ -12,7 +12,7 @@ from worker.store import events, inbox
 from worker.store.states import EventState
 from worker.store.tokens import Token
 from worker.web.access import Here, Operator, Sender, Viewer, actor, sees_personal_data
-from worker.web.bodies import JsonBody
+from worker.web.bodies import body_from
 from worker.web.cloud_events import documents
 from worker.web.dismissal import Dismissal
 from worker.web.handshake import agree
@@ -25,17 +25,30 @@ from worker.web.reading import raw_of_api
 router = APIRouter(prefix="/events", tags=["events"])
 
 
-@router.post("", status_code=202)
-def submit(token: Sender, request: Request, here: Here, body: JsonBody) -> JsonObject:
-    """Accept canonical CloudEvents in structured, batch or binary mode, all or none, as the token's source."""
+async def speaking(token: Sender) -> str:
+    """Return the source that the token speaks for. Raises Problem 403."""
     if token.source is None or token.source == OPERATOR:  # whoever speaks as the operator outranks every source
         raise Problem(403, "this token speaks for no source that may send events")
+    return token.source
+
+
+Speaking = Annotated[str, Depends(speaking)]
+
+
+async def sent(source: Speaking, request: Request, here: Here) -> bytes:
+    """Return what the source sends. Raises Problem 415, 413, 408."""
+    return await body_from(source, request, here.tallies)
+
+
+@router.post("", status_code=202)
+def submit(source: Speaking, request: Request, here: Here, body: Annotated[bytes, Depends(sent)]) -> JsonObject:
+    """Accept canonical CloudEvents in structured, batch or binary mode, all or none, as the token's source."""
     raw = raw_of_api(request.headers, body)
     try:
         told = documents(request.headers.items(), body)
     except BodyInvalid as error:
-        raise unreadable(here, token.source, raw, error) from error
-    return receive(here, token.source, Parsed(tuple(told)), raw)
+        raise unreadable(here, source, raw, error) from error
+    return receive(here, source, Parsed(tuple(told)), raw)
 
 
 @router.options("")

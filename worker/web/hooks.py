@@ -14,7 +14,7 @@ from worker.sources import BadSignature, BodyInvalid, Delivery, HookSource
 from worker.sources.trial import HEADER as TRIAL
 from worker.store.tallies import TallyKind
 from worker.web.access import Here, deployment_of
-from worker.web.bodies import json_body
+from worker.web.bodies import body_from
 from worker.web.gathering import gathering_of
 from worker.web.handshake import agree
 from worker.web.inbox import answered, receive, unreadable
@@ -47,7 +47,8 @@ async def hook(source: str, request: Request) -> Response:
     """Accept a delivery that its source signed, with all that it tells, all or none."""
     # Called and not depended on: to have dependencies resolved takes longer than to verify a signature.
     here = await deployment_of(request)
-    sender, body = await configured(source, here), await json_body(request)
+    sender = await configured(source, here)
+    body = await body_from(sender.name, request, here.tallies)
     raw, delivery = raw_of_hook(sender, request.headers, body), Delivery(body, request.headers, here.clock.now())
     plain = _plain(here, sender, delivery, raw) if len(body) <= _SHORT else None
     if plain is None:

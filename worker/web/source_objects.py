@@ -44,6 +44,7 @@ def _counts(counts: Counts) -> JsonObject:
         "parked": counts.parked,
         "refused": counts.refused,
         "withoutEvent": counts.without_event,
+        "turnedAway": counts.turned_away,
     }
 
 

@@ -121,7 +121,8 @@ def _say(health: Health) -> None:
 def _counted(counts: Counts) -> str:
     return (
         f"{counts.accepted} accepted, {counts.repeated} repeated, {counts.rejected} rejected, {counts.parked} parked, "
-        f"{counts.refused} not signed by it, {counted(counts.without_event, 'delivery')} without an event"
+        f"{counts.refused} not signed by it, {counts.turned_away} turned away unread, "
+        f"{counted(counts.without_event, 'delivery')} without an event"
     )
 
 
