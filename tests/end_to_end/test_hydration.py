@@ -179,14 +179,19 @@ def test_two_workers_ask_once_for_each(town: Town) -> None:
 
 
 def test_refused_credentials_are_told_and_mended(town: Town) -> None:
-    """`doctor` says what is the matter, and `sources retry` asks at once."""
+    """`doctor` and `sources show` say what is the matter, and `sources retry` asks at once."""
     town.installation.start("worker")
     town.vendor.records["P1"], town.vendor.always = person(1), answering(401)
     town.hint("P1")
     wait_until(lambda: town.vendor.asked)
     said = wait_until(lambda: "people is not asked for records" in town.installation.run("doctor").stdout)
+    doctor, shown = (town.installation.run(*words) for words in (("doctor",), ("sources", "show", "people")))
+    assert doctor.stdout.count("is not asked for records") == 1
+    assert "people: it is not asked for records: " in shown.stdout
+    assert shown.returncode == 3
     town.vendor.always = None
     retried = town.installation.run("sources", "retry", "people")
+    assert town.installation.run("sources", "show", "people").returncode == 0
 
     assert said
     assert retried.returncode == 0, retried.stderr

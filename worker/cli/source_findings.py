@@ -8,6 +8,9 @@ from worker.cli.sentences import FORESEEN, sentence
 from worker.deployment import Deployment
 from worker.intake.source_health import AlarmKind, health_of_all, span
 
+_ELSEWHERE = (AlarmKind.STOPPED, AlarmKind.CREDENTIALS)
+"""What has a line of its own in a checkup."""
+
 
 def source_findings(deployment: Deployment) -> Iterator[Finding]:
     """Yield a finding for each alarm of a source, or one that there is none; a broken sources file has its own line."""
@@ -20,7 +23,7 @@ def source_findings(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("alarms", ok=False, said=sentence(error), mend="mend that first")
         return
     told = [(each.source.name, alarm) for each in found for alarm in each.alarms]
-    alarms = [(name, alarm) for name, alarm in told if alarm.kind is not AlarmKind.STOPPED]  # which has its own line
+    alarms = [(name, alarm) for name, alarm in told if alarm.kind not in _ELSEWHERE]
     if not alarms:
         yield Finding("alarms", ok=True, said="no source is silent, refused or not understood")
     for name, alarm in alarms:

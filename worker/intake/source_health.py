@@ -12,7 +12,7 @@ from enum import StrEnum
 from worker.sources import OPERATOR, RESERVED_NAMES, SourceConfig, SourceKind
 from worker.sources.hinted import HINTS
 from worker.sources.snapshot import SNAPSHOTS
-from worker.store import source_health, tokens, workers
+from worker.store import hint_pauses, source_health, tokens, workers
 from worker.store.database import Session
 from worker.store.source_health import Heard
 from worker.store.states import EventState
@@ -42,6 +42,8 @@ class AlarmKind(StrEnum):
     """Too many of its events are invalid, or its deliveries are not even read."""
     STOPPED = "stopped"
     """Nobody takes what waits for us in its queue."""
+    CREDENTIALS = "credentials"
+    """It does not accept the credentials with which we ask it for records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ def health_of(session: Session, source: Watched, now: datetime) -> Health:
     """Return how a source fares at an instant."""
     brought = () if source.kind in _OF_FILES else _BROUGHT
     heard = source_health.look(session, source.name, now, brought=brought)
-    stopped = source.kind == SourceKind.AMQP and not workers.consumers(session, source.name)
-    return Health(source, heard, (*([_STOPPED] if stopped else []), *_alarms(source, heard, now)))
+    ours = (*_of_consumer(session, source), *_of_credentials(session, source))
+    return Health(source, heard, (*ours, *_alarms(source, heard, now)))
 
 
 def health_of_all(session: Session, configured: Mapping[str, SourceConfig], now: datetime) -> list[Health]:
@@ -108,6 +110,20 @@ def span(length: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _of_consumer(session: Session, source: Watched) -> Iterator[Alarm]:
+    if source.kind == SourceKind.AMQP and not workers.consumers(session, source.name):
+        yield _STOPPED
+
+
+def _of_credentials(session: Session, source: Watched) -> Iterator[Alarm]:
+    if (reason := hint_pauses.refusal_of(session, source.name)) is not None:
+        yield Alarm(
+            AlarmKind.CREDENTIALS,
+            f"it is not asked for records: {reason}",
+            f"mend the credentials and restart the workers, or `mailroster sources retry {source.name}`",
+        )
 
 
 def _alarms(source: Watched, heard: Heard, now: datetime) -> Iterator[Alarm]:

@@ -20,7 +20,9 @@ STANDARD_WEBHOOKS = Preset(
 """Standard Webhooks 1.0.0: ``v1`` (HMAC-SHA256) and, for secrets that are public keys, ``v1a`` (ed25519)."""
 
 SVIX = replace(STANDARD_WEBHOOKS, header="svix-signature", timestamp_header="svix-timestamp", id_header="svix-id")
-"""The same under the older names of its headers."""
+"""The same under the older names of its headers, which the sources have unverified: where a sender has others, declare
+them with ``kind = "hmac"``.
+"""
 
 FINCH = replace(
     STANDARD_WEBHOOKS,

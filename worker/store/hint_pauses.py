@@ -54,6 +54,12 @@ def refusals(session: Session) -> list[HintPauseRow]:
     return [row for row in all_of(session) if row.is_refusal]
 
 
+def refusal_of(session: Session, source: str) -> str | None:
+    """Return why a source refuses our credentials, if it did when it was asked last."""
+    row = session.get(HintPauseRow, source)
+    return row.reason if row is not None and row.is_refusal else None
+
+
 def all_of(session: Session) -> list[HintPauseRow]:
     """Return all pauses, also those that are over and wait for the first answer."""
     return list(session.scalars(select(HintPauseRow).order_by(HintPauseRow.source)))

@@ -76,7 +76,7 @@ async def json_body(request: Request) -> bytes:
 
 
 async def body_from(source: str, request: Request, tallies: Tallies) -> bytes:
-    """Return the raw bytes of a body that may be a source's, and count it there if it is turned away. Raises as above."""
+    """Return the raw bytes of a body that may be a source's, and count it there if it is turned away. As above."""
     try:
         return await json_body(request)
     except Problem as problem:
