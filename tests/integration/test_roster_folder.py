@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.office import Office
 from worker.intake.rosters import Interrupted
+from worker.intake.rosters.comparing import AT_ONCE
 from worker.intake.rosters.folder import Folder
 from worker.intake.rosters.watching import MOST_TRIES, look_once
 from worker.sources.roster_files import FolderSource
@@ -86,6 +87,44 @@ def test_a_file_that_grows_is_left_alone(office: Office, folder: Folder) -> None
     assert look(office, folder, 36.0, 45.0) == 0
     assert look(office, folder, 46.0) == 1
     assert len(office.events()) == 4
+
+
+@pytest.mark.parametrize("half", ["subject,givenName\nE1,Ada\nE2,Bo", "subject,givenName\nE1,Ada\nE2"])
+def test_an_upload_that_stalled_is_imported_once_more_as_a_whole(office: Office, folder: Folder, half: str) -> None:
+    """Whatever it was taken for, processed or rejected, it is given back once its sender goes on."""
+    with drop(folder, "export.csv", half).open("a") as upload:
+        assert look(office, folder) == 1
+        upload.write((ADA + "E2,Bob\nE3,Cleo\n")[len(half) :])
+        upload.flush()
+        assert look(office, folder, 20.0, 29.0) == 0
+        assert files(folder, "processed") == files(folder, "rejected") == []
+    assert look(office, folder, 30.0) == 1
+
+    assert files(folder, "processed") == ["export.csv", "export.csv.json"]
+    assert files(folder, "rejected") == []
+    stated = {event.subject: event.document["data"]["givenName"] for event in office.events() if event.ce_id}
+    assert stated == {"E1": "Ada", "E2": "Bob", "E3": "Cleo"}
+    assert look(office, folder, 40.0, 60.0) == 0
+
+
+def test_an_upload_that_goes_on_while_it_is_read_is_not_believed(office: Office, folder: Folder) -> None:
+    """Nothing of it is accepted before it has come to rest."""
+    rows = "".join(f"E{number},Ada\n" for number in range(2 * AT_ONCE))
+    with drop(folder, "export.csv", f"subject,givenName\n{rows}E9999,Bo").open("a") as upload:
+
+        def goes_on() -> bool:
+            if not (folder.source.path / "export.csv").exists() and not upload.tell() > begun:
+                upload.write("b\n")
+                upload.flush()
+            return False
+
+        begun = upload.tell()
+        assert look(office, folder, is_stopping=goes_on) == 0
+        assert upload.tell() > begun
+        assert office.events() == []
+        assert (folder.source.path / "export.csv").exists()
+    assert look(office, folder, 20.0, 30.0) == 1
+    assert result(folder, "processed")["accepted"] == 2 * AT_ONCE + 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@
 One worker at a time takes files from a folder, because the second of two rosters is to be compared with what the first
 states. A lock that the system gives back when a process dies says whose turn it is. Nothing is followed out of the
 folder: no link is read, and the folders in it are real ones.
+
+An upload that stalled for longer than ``settle`` is taken for complete. Its sender writes on to the file wherever it
+lies by then, so one that grew is given back, to be taken anew once it has come to rest.
 """
 
 import fcntl
@@ -15,6 +18,7 @@ import json
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +35,7 @@ REJECTED: Final = "rejected"
 _UNFINISHED = (".part", ".tmp", ".filepart")
 _LOCK = ".lock"
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
+_MAY_GROW = 100
 _LONGEST_NAME = 200
 """Bytes of a name that leave room for what is put around it: no file system that we know takes more than 255."""
 _TAKEN = re.compile(r"(?P<stamp>\d{8}T\d{6}\.\d{6}Z)~(?P<tries>\d{1,4})~(?P<name>.+)", re.DOTALL)
@@ -68,6 +73,8 @@ class Folder:
         self.source = source
         self._path = source.path
         self._seen: dict[str, tuple[_Sight, float]] = {}
+        self._read: dict[Taken, _Sight] = {}
+        self._ended: deque[tuple[Path, str, _Sight]] = deque(maxlen=_MAY_GROW)
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -96,9 +103,7 @@ class Folder:
         except FileNotFoundError:
             return None
         if _sight(place.lstat()) != self._seen[name][0]:
-            with suppress(FileExistsError):  # else it is imported as left behind, beside the one that took its place
-                (self._path / name).hardlink_to(place)
-                place.unlink()
+            self._give_back(place, name)
             return None
         if self.source.done is not None:
             (self._path / f"{name}{self.source.done}").unlink(missing_ok=True)
@@ -123,12 +128,40 @@ class Folder:
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError("it is no regular file")
+            self._read[taken] = _sight(os.fstat(handle))
             yield file
+
+    def is_written(self, taken: Taken) -> bool:
+        """Tell whether somebody wrote to a taken file since it was opened. Where a marker ended it, nobody should."""
+        return self.source.done is None and _sight_at(self._path / WORKING / taken.working) != self._read[taken]
+
+    def give_back(self, taken: Taken) -> None:
+        """Leave a taken file alone until it has settled."""
+        self._give_back(self._path / WORKING / taken.working, taken.name)
 
     def put_aside(self, taken: Taken, room: Literal["processed", "rejected"], result: object) -> None:
         """End with a file: its result first, so that a file that is put aside always has one."""
         _write(self._path / room / f"{taken.final}.json", result)
         (self._path / WORKING / taken.working).rename(self._path / room / taken.final)
+        if (read := self._read.pop(taken, None)) is not None and self.source.done is None:
+            self._ended.append((self._path / room / taken.final, taken.name, read))
+
+    def grown(self) -> list[str]:
+        """Give back what somebody wrote to since it was put aside here, of the newest hundred, and return the names."""
+        grown = [each for each in self._ended if _sight_at(each[0]) not in (None, each[2])]
+        for each in grown:
+            self._ended.remove(each)
+            if self._give_back(*each[:2]):
+                each[0].with_name(f"{each[0].name}.json").unlink(missing_ok=True)
+        return [name for _, name, _ in grown]
+
+    def _give_back(self, place: Path, name: str) -> bool:
+        try:
+            (self._path / name).hardlink_to(place)
+        except FileExistsError:  # then it stays where it is, beside the one that took its place
+            return False
+        place.unlink()
+        return True
 
     def _make_rooms(self) -> None:
         for room in (WORKING, PROCESSED, REJECTED):
@@ -191,6 +224,13 @@ def _locked(lock: int) -> bool:
 
 def _sight(seen: os.stat_result) -> _Sight:
     return seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def _sight_at(path: Path) -> _Sight | None:
+    try:
+        return _sight(path.lstat())
+    except FileNotFoundError:
+        return None
 
 
 def _write(path: Path, result: object) -> None:

@@ -16,7 +16,7 @@ from worker.intake.rosters.absences import Absences, departures, look_for_absent
 from worker.intake.rosters.comparing import AT_ONCE, compare
 from worker.intake.rosters.digest import Digest
 from worker.intake.rosters.order import Order
-from worker.intake.rosters.refusals import ImportRunning, RosterRefused
+from worker.intake.rosters.refusals import ImportRunning, RosterRefused, StillWritten
 from worker.intake.rosters.spool import Spool
 from worker.intake.rosters.tally import Tally
 from worker.sources.roster_files import Contents, FileSource, read_roster
@@ -45,9 +45,9 @@ class Imported:
 def import_roster(intake: Intake, source: FileSource, file: BinaryIO, order: Order) -> Imported:
     """Import a roster that can be read from its start again.
 
-    One of a source at a time, because the second of two is compared with what the first states. Raises RosterRefused or
-    ImportRunning, after which nothing was accepted, or Interrupted; any database error means that the same file may be
-    imported again. A dry run compares, and writes nothing.
+    One of a source at a time, because the second of two is compared with what the first states. Raises RosterRefused,
+    StillWritten or ImportRunning, after which nothing was accepted, or Interrupted; any database error means that the
+    same file may be imported again. A dry run compares, and writes nothing.
     """
     if order.dry_run:
         return _import(intake, source, file, order, Turn(lambda: None))
@@ -111,6 +111,8 @@ def _read(file: BinaryIO, source: FileSource, order: Order, rows: Spool) -> tupl
         rows.write([row.line, *stated])
         if rows.count % AT_ONCE == 0:
             order.go_on("reading", rows.count, None)
+    if order.is_written():
+        raise StillWritten
     if contents.fault_count:
         raise RosterRefused(contents.faults, contents.fault_count, contents.rows)
     return contents, digest.hexdigest()

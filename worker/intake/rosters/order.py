@@ -25,6 +25,8 @@ class Order:
     dry_run: bool = False
     watch: Watch = _unwatched
     is_stopping: Callable[[], bool] = lambda: False
+    is_written: Callable[[], bool] = lambda: False
+    """Whether somebody wrote to the file since it was begun."""
 
     def go_on(self, stage: str, done: int, total: int | None) -> None:
         """Tell how far it is. Raises Interrupted where the program ends."""

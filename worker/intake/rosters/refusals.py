@@ -3,6 +3,7 @@
 RosterError
 ├── RosterRefused    something in it is wrong
 │   └── Truncated    it lacks too many people to be complete
+├── StillWritten     it is not all there yet
 ├── ImportRunning    another roster of its source is being imported
 └── Interrupted      the program ends; the same file again goes on where this one stopped
 """
@@ -39,6 +40,10 @@ class Truncated(RosterRefused):
             f"and a complete roster must list {floor:.0%}: it is taken as truncated and counts for nothing"
         )
         super().__init__([Fault(None, None, why)], 1, rows)
+
+
+class StillWritten(RosterError):
+    """Somebody wrote to the file while it was read. Nothing of it was accepted."""
 
 
 class ImportRunning(RosterError):

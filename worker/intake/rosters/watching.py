@@ -17,7 +17,7 @@ from worker.intake.context import Intake
 from worker.intake.rosters.folder import PROCESSED, REJECTED, Folder, Taken
 from worker.intake.rosters.importing import import_roster
 from worker.intake.rosters.order import Order
-from worker.intake.rosters.refusals import ImportRunning, Interrupted, RosterRefused
+from worker.intake.rosters.refusals import ImportRunning, Interrupted, RosterRefused, StillWritten
 from worker.intake.rosters.shown import imported_object, refused_object
 from worker.sources.roster_files import Fault, FolderSource
 from worker.store.database import DatabaseFailure
@@ -38,6 +38,8 @@ def look_once(intake: Intake, folder: Folder, now_s: float, *, is_stopping: Call
     with folder.turn() as is_ours:
         if not is_ours:
             return 0
+        for name in folder.grown():
+            _log.warning("a roster was not all there when it was read", source=folder.source.name, file=name)
         for left in folder.left_behind():
             ended += _import(intake, folder, folder.begin(left, left.tries + 1), is_stopping)
         for name in folder.settled(now_s):
@@ -102,10 +104,14 @@ def _import(intake: Intake, folder: Folder, taken: Taken, is_stopping: Callable[
     if taken.tries > MOST_TRIES:
         why = f"its import was begun {MOST_TRIES} times and never came to its end"
         return _reject(intake, folder, taken, RosterRefused([Fault(None, None, why)], 1, 0))
-    order = Order(taken.at, full=source.full, is_stopping=is_stopping)
+    order = Order(taken.at, full=source.full, is_stopping=is_stopping, is_written=lambda: folder.is_written(taken))
     try:
         with folder.opened(taken) as file:
             imported = import_roster(intake, source, file, order)
+    except StillWritten:
+        told.info("a roster is still being written")
+        folder.give_back(taken)
+        return 0
     except RosterRefused as refused:
         return _reject(intake, folder, taken, refused)
     except (Interrupted, ImportRunning, DatabaseFailure):
