@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.test_web_server import Office, joined, on_sqlite, problem, served
-from worker.store import events
+from worker.intake import apply_next
+from worker.store import events, people
+from worker.store.states import EventState
 from worker.store.tables import EventRow
-from worker.store.tokens import Role
+from worker.store.tokens import Role, list_tokens, revoke_token
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -188,6 +190,61 @@ def test_a_token_speaks_for_one_source(office: Office) -> None:
     assert other.json()["events"][0]["duplicate"] is False
     assert problem(office.http.post("/hooks/hr", json=joined(2), headers=office.token(Role.SOURCE, "payroll")), 401)
     assert problem(office.http.get("/api/v1/people", headers=office.token(Role.SOURCE, "payroll")), 403)
+
+
+def test_an_event_that_comes_again_is_known(office: Office) -> None:
+    """In each mode, and alone or in a batch: one event, and nobody is woken for it."""
+    first = send(office, joined(2), {"content-type": STRUCTURED})
+    again = send(office, [joined(2)], {"content-type": BATCH})
+    in_headers = [send(office, joined()["data"], BINARY) for _ in range(2)]
+
+    assert again.json()["events"] == [{"id": first.json()["events"][0]["id"], "duplicate": True}]
+    assert [answer.json()["events"][0]["duplicate"] for answer in in_headers] == [False, True]
+    assert (office.count("events"), office.bell.applies) == (2, 2)
+
+
+def test_the_same_id_with_another_body_is_kept_and_never_applied(office: Office) -> None:
+    """202, because sending it again cannot mend it; of another token's source it is another event."""
+    send(office, joined(), {"content-type": STRUCTURED})
+    other = send(office, joined(department="Sales"), {"content-type": STRUCTURED})
+    elsewhere = send(office, joined(department="Sales"), {"content-type": STRUCTURED}, source="it")
+
+    assert (other.status_code, other.json()["events"][0]["conflict"]) == (202, True)
+    assert kept(office, other).state is EventState.REJECTED
+    assert "another body came before" in (kept(office, other).reason or "")
+    assert elsewhere.json()["events"][0].get("conflict") is None
+
+
+@on_sqlite
+def test_two_events_out_of_order_end_as_if_in_order(office: Office) -> None:
+    """When it happened counts, not when it came."""
+    office.deployment.activate_policy()
+    later, earlier = joined(3, department="Sales"), joined(2, department="R&D")
+    later |= {"type": "person.updated", "subject": "E1", "time": "2026-11-20T12:00:00Z"}
+    earlier |= {"type": "person.updated", "subject": "E1", "time": "2026-11-20T11:00:00Z"}
+    for event in (joined(), later, earlier):
+        assert send(office, event, {"content-type": STRUCTURED}).status_code == 202
+    while apply_next(office.deployment.intake):
+        pass
+
+    with office.deployment.database.read() as session:
+        record = people.load_record(session, "payroll", "E1")
+    assert record is not None
+    assert people.stated_text(record[0], "department") == "Sales"
+
+
+@on_sqlite
+def test_a_revoked_token_sends_nothing(office: Office) -> None:
+    """401 from the moment it is revoked, and another of the same source holds, as during a rotation."""
+    old, new = office.token(Role.SOURCE, "payroll"), office.token(Role.SOURCE, "payroll")
+    structured = {"content-type": STRUCTURED}
+    assert office.http.post("/api/v1/events", json=joined(), headers=old | structured).status_code == 202
+    with office.deployment.database.write() as session:
+        (first, *_) = list_tokens(session)
+        assert revoke_token(session, first.id, office.deployment.clock.now())
+    assert problem(office.http.post("/api/v1/events", json=joined(2), headers=old | structured), 401)
+    assert office.http.post("/api/v1/events", json=joined(3), headers=new | structured).status_code == 202
+    assert office.count("events") == 2
 
 
 @on_sqlite
