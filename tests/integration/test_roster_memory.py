@@ -9,9 +9,18 @@ import pytest
 
 from tests.integration.shell import Shell
 
-FEW, SOME, MANY = 500, 2_000, 20_000
+FEW, SOME, MANY, MOST = 500, 2_000, 20_000, 100_000
+READ = """
+import sys
+from datetime import datetime, UTC
+from worker.sources.roster_files import Contents, read_roster
+from worker.sources.roster_files.forms import form_of
+with open(sys.argv[1], "rb") as file:
+    rows = read_roster(file, form_of("hr", None, creates=True), datetime.now(UTC), Contents())
+    assert sum(1 for _ in rows) == int(sys.argv[2])
+"""
 MOST_GROWTH_MB = 20
-"""Of which the subjects alone, which must be known to tell repetitions and absentees, are about 3."""
+"""Of which the subjects alone, which must be known to tell repetitions and absentees, are about 3 of 20,000 people."""
 
 
 def staff(path: Path, number: int) -> None:
@@ -22,10 +31,10 @@ def staff(path: Path, number: int) -> None:
             file.write(f"E{each},Ada{each},Lovelace,Engineering,ada{each}@home.example,2026-11-23\n")
 
 
-def peak_mb(shell: Shell, *arguments: str) -> float:
+def peak_mb(shell: Shell, *arguments: str, program: tuple[str, ...] = ("-m", "worker")) -> float:
     """Run a command and return the most memory that it had."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "worker", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=shell.directory,
         env=shell.variables,
         stdout=subprocess.DEVNULL,
@@ -53,3 +62,14 @@ def test_memory_does_not_grow_with_the_roster(shell: Shell) -> None:
 
     assert peak_mb(shell, "roster", "import", "some.csv", "--full") - few < MOST_GROWTH_MB
     assert peak_mb(shell, "roster", "import", "many.csv", "--full", "--dry-run") - few < MOST_GROWTH_MB
+
+
+def test_memory_does_not_grow_with_what_is_read(shell: Shell, tmp_path: Path) -> None:
+    """Two hundred times as many rows, a hundred thousand of them."""
+    staff(tmp_path / "most.csv", MOST)
+    few, most = (
+        peak_mb(shell, name, str(number), program=("-c", READ))
+        for name, number in (("few.csv", FEW), ("most.csv", MOST))
+    )
+
+    assert most - few < MOST_GROWTH_MB
