@@ -45,7 +45,7 @@ def measure() -> dict[str, object]:
 def _measured(database_url: str) -> dict[str, object]:
     with (
         tempfile.TemporaryDirectory() as name,
-        _deaf_mail_host() as mail_host,
+        deaf_mail_host() as mail_host,
         installed(
             Path(name), database_url=database_url, broker_url="memory://", MAILROSTER_MIGADU_URL=mail_host
         ) as installation,
@@ -109,6 +109,7 @@ def _joined() -> dict[str, object]:
 
 
 @contextmanager
-def _deaf_mail_host() -> Iterator[str]:
+def deaf_mail_host() -> Iterator[str]:
+    """Yield the URL of a mail host that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from tests.benchmarks._place import PROFILES, Place, begin, joined, placed
 from tests.benchmarks.sandbox import _server
+from tests.end_to_end.installation import Installation
 from worker.sources.presets import STANDARD_WEBHOOKS
 from worker.sources.signature import sign
 
@@ -30,7 +31,9 @@ SENDERS, EACH, ROUNDS = 50, 40, 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class Heard:
+    """How fifty senders fared."""
+
     per_s: float
     p50_ms: float
     p99_ms: float
@@ -47,17 +50,17 @@ def _compared(profile: str) -> dict[str, object]:
     with placed(profile) as place:
         begin(place)
         numbers = count()
-        heard: dict[str, list[_Heard]] = {"ours": [], "bare": []}
+        heard: dict[str, list[Heard]] = {"ours": [], "bare": []}
         for _ in range(ROUNDS):
             for name, running in (("ours", _ours), ("bare", _bare)):
                 with running(place) as url:
-                    _send(url, place.installation.secret, numbers, each=2)  # the first of all open connections
-                    heard[name].append(_send(url, place.installation.secret, numbers, each=EACH))
+                    send(url, place.installation.secret, numbers, each=2)  # the first of all open connections
+                    heard[name].append(send(url, place.installation.secret, numbers, each=EACH))
     rates = [ours.per_s / bare.per_s for ours, bare in zip(heard["ours"], heard["bare"], strict=True)]
     return {name: _medians(each) for name, each in heard.items()} | {"of_bare": round(median(rates), 2)}
 
 
-def _medians(heard: list[_Heard]) -> dict[str, float]:
+def _medians(heard: list[Heard]) -> dict[str, float]:
     return {name: round(median(getattr(each, name) for each in heard), 1) for name in ("per_s", "p50_ms", "p99_ms")}
 
 
@@ -73,12 +76,19 @@ def _ours(place: Place) -> Iterator[str]:
 
 @contextmanager
 def _bare(place: Place) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.benchmarks._bare_intake", place.installation.secret]
-    with _server([*command, place.installation.database_url], "/healthz") as url:
+    with bare(place.installation) as url:
         yield url
 
 
-def _send(url: str, secret: str, numbers: Iterator[int], *, each: int) -> _Heard:
+@contextmanager
+def bare(installation: Installation) -> Iterator[str]:
+    """Run the bare route beside an installation, on its database and with its secret, and yield its URL."""
+    command = [sys.executable, "-m", "tests.benchmarks._bare_intake", installation.secret]
+    with _server([*command, installation.database_url], "/healthz") as url:
+        yield url
+
+
+def send(url: str, secret: str, numbers: Iterator[int], *, each: int) -> Heard:
     """Have every sender send so many events and return what came of it. Fails unless all are accepted."""
     where = urlsplit(url)
     requests = [_request(next(numbers), secret) for _ in range(SENDERS * each)]
@@ -88,7 +98,7 @@ def _send(url: str, secret: str, numbers: Iterator[int], *, each: int) -> _Heard
     statuses = Counter(status for status, _ in answers)
     assert statuses == {202: len(requests)}, statuses
     took_ms = sorted(1000 * took_s for _, took_s in answers)
-    return _Heard(len(answers) / spent_s, took_ms[len(took_ms) // 2], took_ms[len(took_ms) * 99 // 100])
+    return Heard(len(answers) / spent_s, took_ms[len(took_ms) // 2], took_ms[len(took_ms) * 99 // 100])
 
 
 def _request(number: int, secret: str) -> bytes:

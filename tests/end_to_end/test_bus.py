@@ -17,11 +17,12 @@ from tests.end_to_end.installation import Installation, installed, wait_until
 from tests.end_to_end.rabbit import Node, Producer, own_node
 
 EVENTS, LOT = 10_000, 100
-SOURCES = '[sources.payroll]\nkind = "amqp"\nexchange = "hr.events"\ncreates = true\n'
+SOURCES = '[sources.payroll]\nkind = "amqp"\nexchange = "hr.events"\ncreates = false\n'
 POISON = [b"{%d", b"\xff%d", b"[%d]", b'"text %d"', b'{"specversion": "1.0", "sequence": %d}']
 QUEUE = "mailroster.payroll"
+WAITING = "select 1 from events where state = 'accepted' limit 1"
 PATIENCE_S = 240.0
-"""On a machine with nothing else to do the whole takes half a minute."""
+"""On a machine with nothing else to do it takes half a minute until all is accepted."""
 _AHEAD = 1_500
 
 
@@ -66,10 +67,14 @@ def message(body: bytes) -> amqp.Message:
 def test_nothing_is_lost_and_nothing_doubled_whatever_dies(
     tmp_path: Path, postgres_database_url: str, node: Node
 ) -> None:
-    """The consumer is killed, the broker is killed, the database goes away; every event is in the inbox, once."""
+    """The consumer is killed, the broker is killed, the database goes away; every event is in the inbox, once.
+
+    And a worker that lives through the latter two applies each of them once.
+    """
     with installed(tmp_path, database_url=postgres_database_url, broker_url=node.url) as installation:
         (tmp_path / "sources.toml").write_text(SOURCES)
-        consumers = [installation.start("bus")]
+        _note_what_is_applied(postgres_database_url)
+        worker, consumers = installation.start("worker"), [installation.start("bus")]
         wait_until(lambda: _rows(postgres_database_url, "select 1 from workers where id like 'bus:%'"))
 
         def kill_the_consumer() -> None:
@@ -91,11 +96,13 @@ def test_nothing_is_lost_and_nothing_doubled_whatever_dies(
             deed()
         wait_until(lambda: publishing.seen(_accepted(postgres_database_url)) == EVENTS, PATIENCE_S)
         wait_until(lambda: not _messages(node, QUEUE))
+        wait_until(lambda: not _rows(postgres_database_url, WAITING), 2 * PATIENCE_S)
 
         _assert_all_is_there(installation, postgres_database_url, node)
         assert publishing.lots_resent
-        consumers[-1].send_signal(signal.SIGTERM)
-        assert consumers[-1].wait(10) == 0
+        for process in (consumers[-1], worker):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
 
 
 class Publishing(threading.Thread):
@@ -137,6 +144,23 @@ def _assert_all_is_there(installation: Installation, database_url: str, node: No
     assert all(reason for (reason,) in rejected)
     assert set(dead) == poison
     assert "999999" not in installation.logs()
+    applied = "select count(*), count(distinct id) from applied"
+    assert _rows(database_url, applied) == [(EVENTS, EVENTS)]
+    assert _rows(database_url, "select count(*) from records") == [(EVENTS,)]
+
+
+def _note_what_is_applied(database_url: str) -> None:
+    """Have the database write down each time that an event becomes applied."""
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        connection.execute("create table applied (id bigint)")
+        connection.execute(
+            "create function note() returns trigger language plpgsql as "
+            "$$begin insert into applied values (new.id); return null; end$$"
+        )
+        connection.execute(
+            "create trigger applied after update on events for each row when (new.state = 'applied') "
+            "execute function note()"
+        )
 
 
 def _take_away_for_a_while(database_url: str) -> None:
@@ -151,7 +175,7 @@ def _take_away_for_a_while(database_url: str) -> None:
 
 def _accepted(database_url: str) -> int:
     time.sleep(0.2)  # counting takes from the consumer what it needs
-    return int(_rows(database_url, "select count(*) from events where state = 'accepted'")[0][0])
+    return int(_rows(database_url, "select count(*) from events where state <> 'rejected'")[0][0])
 
 
 def _rows(database_url: str, query: str) -> list[tuple[Any, ...]]:
