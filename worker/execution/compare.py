@@ -16,6 +16,7 @@ from worker.planning.fields import RECOVERY
 from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person
 from worker.planning.plan import Plan
+from worker.planning.protection import guarded
 from worker.planning.shared import plan_shared
 from worker.policy import DriftAction, Missing, PersonState, PersonView, Policy, WantedMailbox, desired
 from worker.store import addresses, jobs
@@ -87,14 +88,14 @@ def compare_shared(session: Session, scene: Scene, shared: Sequence[SharedKey]) 
         if is_others or key in scene.policy.protected:
             continue
         wanted = desired(views[key], scene.policy, scene.now).state
-        plan = plan_shared(bare(key), wanted, observed_list(key, shown))
+        whole = plan_shared(bare(key), wanted, observed_list(key, shown))
         terms = Terms(scene.policy.reconcile, under_way=job is not None)
         known = known_objects([row] if row else ())
-        agrees = wanted.destinations is not None and not plan.steps and job is None
+        agrees = wanted.destinations is not None and not whole.steps and job is None
         fields = {"destinations": tuple(sorted(wanted.destinations or ())), **wanted.fields}
         yield Compared(
             subject=shared_subject(key),
-            findings=drift_of(plan, known, terms),
+            findings=drift_of(guarded(whole, scene.policy.protected), known, terms),
             job_id=job.id if job else None,
             agreed=_news(known, {key: fields}) if agrees else (),
         )
@@ -165,7 +166,8 @@ def _person(
     state = desired(now_there, scene.policy, scene.now).state.mailbox
     sight = Sight(mailbox, {each: alias for each in view.held if (alias := scene.seen.aliases.get(each))})
     observed = joined(rows, inside, sight, ours=True, today=scene.now.date())
-    plan = plan_person(state, observed)
+    whole = plan_person(state, observed)
+    plan = guarded(whole, scene.policy.protected, mailbox)
     terms = Terms(scene.policy.reconcile, closed=is_closed(state), under_way=under_way)
     in_it = [inside[each.address] for each in mailbox.identities if each.address in inside] if mailbox else []
     known = known_objects([*rows, *in_it])
@@ -173,7 +175,7 @@ def _person(
     if mailbox is None and view.mailbox_exists and not plan.steps and not under_way:
         before = desired(view, scene.policy, scene.now).state.mailbox
         return _not_made_again(subject, address, before, state)
-    agreed = {} if under_way else _agreed(state, observed, plan)
+    agreed = {} if under_way else _agreed(state, observed, whole)
     return Compared(subject, findings, agreed=_news(known, agreed))
 
 
@@ -195,12 +197,12 @@ def _with_our_forwarding(mailbox: Mailbox | None, primary: AddressRow) -> Mailbo
     return replace(mailbox, forwardings=frozenset({Forwarding(Address(primary.forwards_to))}))
 
 
-def _agreed(state: PersonState, observed: ObservedPerson, plan: Plan) -> Mapping[SharedKey, Mapping[str, FieldValue]]:
+def _agreed(state: PersonState, observed: ObservedPerson, whole: Plan) -> Mapping[SharedKey, Mapping[str, FieldValue]]:
     """Return the fields that are wanted of the mailbox and its identities and that no step changes."""
     mailbox = observed.mailbox
     if not isinstance(state, WantedMailbox) or mailbox is None:
         return {}
-    changed = {(step.target, name) for step in plan.steps for name in step.after}
+    changed = {(step.target, name) for step in whole.steps for name in step.after}
     not_told = {RECOVERY, *(DOORS if is_closed(state) else ()), *(AUTOREPLY if is_ours_now(state, observed) else ())}
     fields = {name: value for name, value in state.fields.items() if name not in not_told} | {"name": state.name}
     if is_closed(state):

@@ -20,6 +20,7 @@ from worker.execution.verbs import NotAllowedNow, VerbRefused
 from worker.intake.context import OPERATOR
 from worker.mail import Address, Mailbox
 from worker.migadu import CALL_DEADLINE, NotFound, Unknown, mailbox_at
+from worker.planning.protection import never_touched
 from worker.planning.step import RANDOM_PASSWORD, Operation, Step
 from worker.planning.urgency import Urgency
 from worker.policy import Access, PersonState, WantedMailbox, desired, load_policy
@@ -95,7 +96,7 @@ def _settable(session: Session, execution: Execution, person_id: int) -> Address
     if view.address is None or not view.mailbox_exists:
         raise NotAllowedNow(f"person {person_id} has no mailbox")
     if view.address in policy.protected:
-        raise NotAllowedNow(f"{view.address} is protected by the policy: it is never touched")
+        raise NotAllowedNow(never_touched(view.address))
     if not addresses.is_ours(addresses.held(session, view.address)):
         raise NotAllowedNow(f"{view.address} is not ours: it was neither made nor adopted here")
     if (why := _why_closed(desired(view, policy, execution.clock.now()).state.mailbox)) is not None:

@@ -18,10 +18,11 @@ from worker.execution.recognise import take_instead
 from worker.execution.recognise_further import recognise_handed_over
 from worker.execution.sight import Sight, exists_already, see
 from worker.execution.sparing import is_closed, spared
-from worker.mail import Address, Mailbox, SharedKey, called, domain_of
+from worker.mail import Address, Mailbox, SharedKey, bare, called, domain_of
 from worker.migadu import mailbox_at
 from worker.planning.order import CLOSINGS, doors_first
 from worker.planning.person import plan_person, recovery_of
+from worker.planning.protection import never_touched
 from worker.planning.step import Operation, Step
 from worker.planning.urgency import Urgency
 from worker.policy import Erased, Missing, NoMailbox, NoUsableName, UnknownDomain, WantedMailbox, candidates
@@ -43,9 +44,9 @@ def run_person(run: Run) -> Outcome:
     if known.view.address is None or known.primary is None:
         return _without_address(run, known)
     if known.view.address in known.policy.protected:
-        return Held(f"{known.view.address} is protected by the policy: it is never touched")
+        return Held(never_touched(known.view.address))
     if known.named_in:
-        return _behind_list(run, known.named_in[0])
+        return _behind_list(run, known, known.named_in[0])
     return _at_address(run, known)
 
 
@@ -104,13 +105,15 @@ def _go_on(run: Run, prepared: _Prepared) -> Outcome:
     return carry_out(run, order, intended)
 
 
-def _behind_list(run: Run, key: SharedKey) -> Waiting | Held:
+def _behind_list(run: Run, known: Known, key: SharedKey) -> Waiting | Held:
     """Return how a deletion waits for a list that still names the mailbox; held where nobody is about to change it."""
     with run.execution.database.read() as session:
         is_at_work = jobs.outstanding(session, shared_subject(key)) is not None
     why = f"is deleted once {called(key)} no longer names it"
     if is_at_work:
         return Waiting(run.now + _LOOK_AGAIN, why)
+    if key in known.policy.protected:
+        return Held(f"{why}: {never_touched(bare(key))}", look_again_at=run.now + _RARELY)
     return Held(f"{why}, and the policy keeps it there: name another fallback", look_again_at=run.now + _RARELY)
 
 
@@ -171,7 +174,8 @@ def _order(session: Session, run: Run, observed: Observed, sight: Sight) -> Orde
     """Return the plan that brings a person to what is wanted for them, with what it takes to carry it out."""
     known, wanted = observed.known, observed.known.state
     person = recognise_handed_over(session, known.person_id, wanted, observed.person)
-    plan = spared(session, plan_person(wanted, person), known.policy, closed=is_closed(wanted))
+    whole = plan_person(wanted, person)
+    plan = spared(session, whole, known.policy, mailbox=person.mailbox, closed=is_closed(wanted))
     if any(step.operation in CLOSINGS for step in plan.steps):
         plan = doors_first(plan, quarantines.failing(session, run.lease.job_id))
     recovery = recovery_of(wanted) if isinstance(wanted, WantedMailbox) else None

@@ -25,6 +25,7 @@ from worker.planning.grouping import Deed, deeds_of
 from worker.planning.observed import ObservedPerson
 from worker.planning.person import plan_person
 from worker.planning.plan import Plan
+from worker.planning.protection import never_touched
 from worker.planning.shared import plan_shared
 from worker.planning.step import Operation
 from worker.planning.urgency import Urgency
@@ -139,7 +140,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
         is_erased = isinstance(state, Erased)
         whole = plan_person(state, _observed(scene, view, primary, mailbox))
         whole = erasure_of(scene.session, person_id) if is_erased else whole
-        plan = spared(scene.session, whole, scene.policy, closed=is_closed(state))
+        plan = spared(scene.session, whole, scene.policy, mailbox=mailbox, closed=is_closed(state))
         source = view.profile.employment.source if view.profile.employment else OPERATOR
         is_unfinished = plan.unfinished is not None and jobs.outstanding(scene.session, subject) is not None
         plan = replace(plan, note=both(plan.note, plan.unfinished))
@@ -174,8 +175,11 @@ def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
             # A list that a joiner brings on follows when the person's job is done: it is no drift.
             jobs.refresh(scene.session, subject, urgency=Urgency.CHANGE, now=scene.now)
         stopped = _carried_out(scene, subject, plan, OPERATOR)
-    address = None if is_rewrite(key) else bare(key)
-    return SubjectPlan(subject.kind, subject.key, called(key), address, plan, stopped, reads)
+    address, is_unfinished = None if is_rewrite(key) else bare(key), plan.unfinished is not None
+    plan = replace(plan, note=both(plan.note, plan.unfinished))
+    return SubjectPlan(
+        subject.kind, subject.key, called(key), address, plan, stopped, reads, is_unfinished=is_unfinished
+    )
 
 
 _NEXT_NAME = "somebody else has this address at the mail host: the next name is tried"
@@ -195,7 +199,7 @@ def _why_not(
     if view.address is None or primary is None:
         return None
     if view.address in scene.policy.protected:
-        return f"{view.address} is protected by the policy: it is never touched"
+        return never_touched(view.address)
     if domain_of(view.address) not in scene.policy.mail_domains:
         domains = " and ".join(scene.policy.mail_domains)
         return f"{view.address} is not an address of {domains}, which is all that was looked at"

@@ -13,6 +13,7 @@ from worker.planning.adoption import TAKEN, Proposal, Standing, propose
 from worker.planning.likeness import likenesses
 from worker.planning.observed import ObservedPerson, ObservedShared
 from worker.planning.person import plan_person
+from worker.planning.protection import guarded, never_touched
 from worker.planning.shared import plan_shared
 from worker.planning.step import Operation
 from worker.planning.traits import PersonTraits, PolicyAddresses
@@ -128,7 +129,7 @@ def _of_groups(known: Known) -> list[Proposal]:
 
 def _why_not_offered(known: Known, address: Address) -> str | None:
     if address in known.policy.protected:
-        return f"{address} is protected by the policy: it is never touched"
+        return never_touched(address)
     if address in known.policy.shared:
         return f"{address} is a group of the policy, so it is nobody's own"
     if address not in known.seen.mailboxes:
@@ -189,7 +190,7 @@ def _mailbox_line(
         selected=True,
         identities=after[person].identities,
         instead_of=after[person].instead_of,
-        plan=plan_person(wanted[person].mailbox, observed),
+        plan=guarded(plan_person(wanted[person].mailbox, observed), known.policy.protected, observed.mailbox),
         phase=wanted[person].phase,
     )
 

@@ -13,7 +13,9 @@ from worker.policy import GroupSection, Policy, PolicyInvalid, RewriteSection, l
 from worker.store import addresses, jobs, shared_addresses
 from worker.store.database import Session
 from worker.store.policies import activate, active_policy, lock_activation, store_policy
+from worker.store.states import JobState
 from worker.store.subjects import shared_subject, subject_of
+from worker.store.tables import JobRow
 
 
 def activate_policy(session: Session, body: str, now: datetime) -> Policy:
@@ -26,7 +28,9 @@ def activate_policy(session: Session, body: str, now: datetime) -> Policy:
     lock_activation(session)
     before = active_policy(session)
     if activate(session, policy.hash, now):
-        for key in sorted({*_changed(before[1] if before else None, policy), *_gone(session, policy)}):
+        outstanding = {key: row for row in jobs.outstanding_by_subject(session) if (key := subject_of(row).shared_key)}
+        changed = _changed(before[1] if before else None, policy)
+        for key in sorted({*changed, *_gone(session, policy, outstanding), *_held(outstanding)}):
             jobs.refresh(session, shared_subject(key), urgency=Urgency.CHANGE, now=now)
     return policy
 
@@ -50,8 +54,12 @@ def _lists(body: str | None) -> Mapping[SharedKey, GroupSection | RewriteSection
         return {}
 
 
-def _gone(session: Session, policy: Policy) -> Iterator[SharedKey]:
+def _gone(session: Session, policy: Policy, outstanding: Mapping[SharedKey, JobRow]) -> Iterator[SharedKey]:
     """Yield what the policy names no more and we made, or have a job to make."""
     ours = {row.address for row in shared_addresses.every(session) if addresses.is_ours(row)}
-    keys = {subject_of(row).shared_key for row in jobs.outstanding_by_subject(session)}
-    yield from (key for key in {*ours, *keys} if key is not None and key not in policy.lists)
+    yield from (key for key in {*ours, *outstanding} if key not in policy.lists)
+
+
+def _held(outstanding: Mapping[SharedKey, JobRow]) -> Iterator[SharedKey]:
+    """Yield what has a job that is held for something else than a brake: another policy may bring what it waits for."""
+    yield from (key for key, row in outstanding.items() if row.state is JobState.HELD and row.hold_id is None)

@@ -63,6 +63,8 @@ class _Cause:
     urgency: Urgency
     event_id: int | None
     now: datetime
+    by_policy: bool = False
+    """Another policy came into force since the person was last evaluated."""
 
 
 def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int | None) -> int:
@@ -91,6 +93,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     view, unread_domain = _with_address(session, view, policy, now)
     decision = desired(view, policy, now)
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
+    by_policy = row.policy_hash not in ("", policy.hash)
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
     if isinstance(decision.state.mailbox, Missing) and (bar := barred(session, view, policy, now)) and bar.until:
         row.next_change_at = min(bar.until, decision.valid_until or bar.until)
@@ -100,7 +103,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
         return _read_domain_first(session, row, unread_domain, now)
     if event_id is None and row.wanted_hash is None:
         event_id = events.latest_id(session, person_id)  # it was told before anything could be done about it
-    cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now)
+    cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now, by_policy)
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
     return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
 
@@ -220,9 +223,9 @@ def _refresh_person(
     wanted = wanted_hash(state, view.address)
     subject = Subject(SubjectKind.PERSON, view.profile.key)
     outstanding = jobs.outstanding(session, subject)
-    # What a held job waits for may come with any event, also one that changes nothing of what is wanted.
+    # What a held job waits for may come with any event or policy, also one that changes nothing of what is wanted.
     waits_for_facts = outstanding is not None and outstanding.state is JobState.HELD and outstanding.hold_id is None
-    if wanted == row.wanted_hash and not (waits_for_facts and cause.event_id):
+    if wanted == row.wanted_hash and not (waits_for_facts and (cause.event_id or cause.by_policy)):
         return 0
     row.wanted_hash = wanted
     nothing_there = not view.mailbox_exists and outstanding is None and not steps.left_unsettled(session, subject)

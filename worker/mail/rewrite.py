@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from worker.mail.address import Address
 from worker.mail.fields import FieldValue
@@ -31,3 +32,8 @@ class Rewrite:
             "destinations": tuple(sorted(self.destinations)),
             "order_num": self.order_num,
         }
+
+
+def fits_rule(rule: str, local_part: str) -> bool:
+    """Tell whether a rule takes what is sent to a local part; ``*`` stands for anything, for nothing too."""
+    return fnmatchcase(local_part, rule.replace("[", "[[]").replace("?", "[?]"))  # signs of a glob, and of no rule

@@ -9,6 +9,7 @@ from worker.planning.effect import apply_steps
 from worker.planning.observed import ClosedLogin, ObservedPerson, ObservedRewrite, ObservedShared
 from worker.planning.person import PERSONAL_ADDRESS, plan_person, recovery_of
 from worker.planning.plan import Plan
+from worker.planning.protection import guarded
 from worker.planning.shared import plan_shared
 from worker.planning.step import RANDOM_PASSWORD, Brake, Operation, Step, StepFields
 from worker.planning.urgency import Urgency
@@ -30,6 +31,7 @@ __all__ = [
     "apply_steps",
     "cost_s",
     "drift_of",
+    "guarded",
     "plan_person",
     "plan_shared",
     "recovery_of",

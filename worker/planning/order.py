@@ -64,7 +64,15 @@ def may_be_made(step: Step, left_out: Collection[Step]) -> bool:
     """Tell whether a step may be made though earlier ones of its plan were left out."""
     if left_out and step.operation in _LOSSES:
         return False
-    return not any(_needs(step, other) for other in left_out)
+    return not any(needs(step, other) for other in left_out)
+
+
+def needs(step: Step, other: Step) -> bool:
+    """Tell whether a step of a plan can be made only after another one of it."""
+    if other.operation in _STANDS_OR_FALLS or other.target == step.target:
+        return True  # an alias may be in the way at the very address of a mailbox or an identity
+    # The ledger knows one forwarding of a mailbox as ours, so the former must be gone before the next is made.
+    return step.operation in ON_FORWARDINGS and other.operation in ON_FORWARDINGS
 
 
 def doors_first(plan: Plan, failing: Collection[HostObject]) -> Plan:
@@ -83,13 +91,6 @@ def _doors_first(step: Step, failing: Collection[HostObject]) -> Iterator[Step]:
         yield replace(step, operation=alone, after=doors, brake=None)
         step = replace(step, before={**step.before, **doors})  # or closed doors would be taken for a new password
     yield step
-
-
-def _needs(step: Step, other: Step) -> bool:
-    if other.operation in _STANDS_OR_FALLS or other.target == step.target:
-        return True  # an alias may be in the way at the very address of a mailbox or an identity
-    # The ledger knows one forwarding of a mailbox as ours, so the former must be gone before the next is made.
-    return step.operation in ON_FORWARDINGS and other.operation in ON_FORWARDINGS
 
 
 def _noun(step: Step) -> str:
