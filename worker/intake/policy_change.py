@@ -64,17 +64,38 @@ class _Side:
     def state_of(self, view: PersonView, now: datetime) -> PersonState:
         """Return what is wanted for a person, and remember which shared addresses they are members of."""
         state = desired(view, self.policy, now).state
-        assert view.address is not None
-        for shared in state.groups:
-            self.members.setdefault(shared, {})[domain_of(view.address)] = view.address
+        if view.mailbox_exists and view.address is not None:
+            for shared in state.groups:
+                self.members.setdefault(shared, {})[domain_of(view.address)] = view.address
         return state.mailbox
 
-    def erases(self, view: PersonView, now: datetime) -> bool:
+    def keeps_out(self, view: PersonView, state: PersonState) -> bool:
+        """Tell whether nobody gets into a mailbox for which this is wanted, or it is to go."""
+        is_out = isinstance(state, NoMailbox) or (isinstance(state, WantedMailbox) and _keeps_out(state))
+        return is_out and view.address not in self.policy.protected
+
+    def deletes(self, view: PersonView, state: PersonState) -> bool:
+        """Tell whether a mailbox is deleted for which this is wanted; with a protected identity in it, it is not."""
+        return isinstance(state, NoMailbox) and not self._protects(view)
+
+    def gives_up(self, view: PersonView, state: PersonState) -> bool:
+        """Tell whether the addresses are given up under which somebody received mail."""
+        return isinstance(state, NoMailbox) and state.release and bool(view.received) and not self._protects(view)
+
+    def silences(self, view: PersonView, state: PersonState) -> bool:
+        """Tell whether nobody gets somebody's mail any more, which an alias has handed over."""
+        stay = state.aliases | state.kept if isinstance(state, NoMailbox) else view.redirected
+        return bool(view.redirected - stay - self.policy.protected)
+
+    def erases(self, view: PersonView, state: PersonState, now: datetime) -> bool:
         """Tell whether a person without a mailbox is erased, once the addresses that they still hold are given up."""
-        state = desired(view, self.policy, now).state.mailbox
-        if isinstance(state, NoMailbox) and state.release:
+        if isinstance(state, NoMailbox) and state.release and not self._protects(view):
             state = desired(served(view, self.policy, state, now), self.policy, now).state.mailbox
         return isinstance(state, Erased)
+
+    def _protects(self, view: PersonView) -> bool:
+        """Tell whether one of somebody's addresses is protected, which go together or not at all."""
+        return not self.policy.protected.isdisjoint(view.received | ({view.address} if view.address else set()))
 
     def has(self, shared: SharedKey, now: datetime) -> bool:
         """Tell whether a shared address should exist."""
@@ -90,35 +111,37 @@ class _Tally:
     after: _Side
     now: datetime
     taken: Counter[Brake] = field(default_factory=Counter)
+    given_up: int = 0
+    """How many of those that ``Brake.DELETE`` counts are people who lose addresses, their mailbox being gone."""
     erased: int = 0
-    """How many of those that ``Brake.DELETE`` counts are people who are erased."""
+    """How many of them are people who are erased."""
 
     def count(self, view: PersonView) -> None:
-        """Take a person into account: a mailbox that exists can be taken away, and where none does what is known."""
-        if not view.mailbox_exists or view.address is None:
-            self._count_erasure(view)
-            return
+        """Take a person into account: a mailbox that exists can be taken away, and where none does what is left."""
         before, after = self.before.state_of(view, self.now), self.after.state_of(view, self.now)
         if view.address in self.after.policy.protected:
             return
-        if isinstance(after, NoMailbox) and not isinstance(before, NoMailbox):
-            self.taken[Brake.DELETE] += 1
-        elif isinstance(after, WantedMailbox) and _keeps_out(after) and not _is_out(before):
+        if not view.mailbox_exists or view.address is None:
+            self._count_without_mailbox(view, before, after)
+        elif self.after.deletes(view, after):
+            self.taken[Brake.DELETE] += not self.before.deletes(view, before)
+        elif isinstance(after, WantedMailbox) and _keeps_out(after) and not self.before.keeps_out(view, before):
             self.taken[Brake.IMMEDIATE if after.immediate else Brake.BLOCK] += 1
 
-    def _count_erasure(self, view: PersonView) -> None:
-        is_protected = view.address in self.after.policy.protected
-        if not is_protected and self.after.erases(view, self.now) and not self.before.erases(view, self.now):
-            self.taken[Brake.DELETE] += 1
-            self.erased += 1
+    def _count_without_mailbox(self, view: PersonView, before: PersonState, after: PersonState) -> None:
+        """Count whoever loses what is left, once: they are erased, or lose their addresses or the aliases there."""
+        if self.after.erases(view, after, self.now):
+            self.erased += (is_new := not self.before.erases(view, before, self.now))
+        elif self.after.gives_up(view, after):
+            self.given_up += (is_new := not self.before.gives_up(view, before))
+        else:
+            is_new = self.after.silences(view, after) and not self.before.silences(view, before)
+            self.given_up += is_new
+        self.taken[Brake.DELETE] += is_new
 
     def loses(self, shared: SharedKey) -> bool:
         """Tell whether a shared address that exists should do so under the policy in force, and not under the other."""
         return self.before.has(shared, self.now) and not self.after.has(shared, self.now)
-
-
-def _is_out(state: PersonState) -> bool:
-    return isinstance(state, NoMailbox) or (isinstance(state, WantedMailbox) and _keeps_out(state))
 
 
 def _keeps_out(state: WantedMailbox) -> bool:
@@ -128,5 +151,5 @@ def _keeps_out(state: WantedMailbox) -> bool:
 
 def _count(tally: _Tally, in_force: Policy, brake: Brake, population: int) -> BrakeCount:
     allowed = in_force.brakes.window(brake.value).allowed(population)
-    erased = tally.erased if brake is Brake.DELETE else 0
-    return BrakeCount(brake, tally.taken[brake], allowed, population, erased)
+    without = (tally.erased, tally.given_up) if brake is Brake.DELETE else ()
+    return BrakeCount(brake, tally.taken[brake], allowed, population, *without)

@@ -14,7 +14,7 @@ from worker.mail.address import (
     readable,
 )
 from worker.mail.alias import Alias
-from worker.mail.counted import agreeing, counted
+from worker.mail.counted import agreeing, counted, listed
 from worker.mail.domain import Domain
 from worker.mail.fields import ACCESS_FLAGS, DOORS, WRITABLE_FIELDS, FieldValue
 from worker.mail.forwarding import Forwarding
@@ -47,6 +47,7 @@ __all__ = [
     "fits_rule",
     "is_local_part",
     "is_rewrite",
+    "listed",
     "local_part_of",
     "readable",
     "rewrite_key",

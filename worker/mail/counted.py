@@ -1,5 +1,6 @@
 """How many of what, in words that agree: every sentence that counts what a host holds, or those whose it is."""
 
+from collections.abc import Sequence
 from typing import Final
 
 _IRREGULAR: Final = {"person": "people"}
@@ -13,6 +14,11 @@ def counted(number: int, noun: str) -> str:
 def agreeing(number: int, one: str, many: str) -> str:
     """Return the word that agrees with a number: its verb, or what stands for the noun."""
     return one if number == 1 else many
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: "one", "one and two", "one, two and three"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _plural(noun: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import assert_never
 
-from worker.mail import counted
+from worker.mail import counted, listed
 from worker.planning.step import Brake
 
 
@@ -21,6 +21,8 @@ class BrakeCount:
     """How many there are in all: mailboxes of people, or shared addresses."""
     erased: int = 0
     """How many of them are people who would be erased; their mailboxes are gone already."""
+    given_up: int = 0
+    """How many of them are people who would only lose their addresses, or the aliases there; likewise."""
 
     @property
     def exceeds(self) -> bool:
@@ -28,11 +30,12 @@ class BrakeCount:
         return self.would > self.allowed
 
     def __str__(self) -> str:
+        given_up = f"give up addresses of {counted(self.given_up, 'person')}" if self.given_up else ""
         erased = f"erase {counted(self.erased, 'person')}" if self.erased else ""
-        others = self.would - self.erased
+        others = self.would - self.given_up - self.erased
         taken = f"{_verb(self.brake)} {others} of {counted(self.population, counted_by(self.brake))}"
-        deeds = [taken, erased] if others else [erased or taken]
-        return f"would {' and '.join(filter(None, deeds))}: allowed {self.allowed}"
+        deeds = list(filter(None, (taken if others else "", given_up, erased))) or [taken]
+        return f"would {listed(deeds)}: allowed {self.allowed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class PolicyChange:
 
     def __str__(self) -> str:
         told = sorted((count for count in self.counts if count.would), key=lambda count: not count.exceeds)
-        return "; ".join(map(str, told)) or "would block, delete and erase nothing"
+        return "; ".join(map(str, told)) or "would block, delete, give up and erase nothing"
 
 
 def counted_by(brake: Brake) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from worker.mail import listed
 from worker.policy.state import Access, DesiredPerson, Erased, Missing, NoMailbox, PersonState, WantedMailbox
 
 
@@ -10,11 +11,7 @@ def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
     words = [*_mailbox_steps(now.mailbox, after.mailbox)]
     if now.groups and not after.groups:
         words.insert(1, "leave-groups")
-    return _listed(words) or "departure"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+    return listed(words) or "departure"
 
 
 def _mailbox_steps(now: PersonState, after: PersonState) -> Iterator[str]:

@@ -16,6 +16,7 @@ def policy_change_object(change: PolicyChange) -> dict[str, object]:
                 "would": count.would,
                 "allowed": count.allowed,
                 "population": count.population,
+                "givenUp": count.given_up,
                 "erased": count.erased,
             }
             for count in change.counts
