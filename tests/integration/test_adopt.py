@@ -211,6 +211,17 @@ def test_who_was_held_because_the_address_exists_goes_on_after_the_adoption(offi
     assert set(office.mailboxes()) == {"bob.builder"}
 
 
+def test_a_record_that_waits_for_an_adopted_address_is_linked(office: Office) -> None:
+    """Who knows somebody by the address of their mailbox alone finds them once that mailbox is theirs."""
+    found_company(office)
+    office.tell("updated", "laptop", source="it", workEmail="ada@example.org", department="Support")
+    take(office)
+    office.drain()
+
+    assert [row.person_id for row in office.events() if row.subject == "laptop"] == [1]
+    assert [row.line_due_at for row in office.people()] == [None] * 5
+
+
 def test_a_promised_address_is_given_up_for_the_mailbox_that_exists(office: Office) -> None:
     """In a dry run a person was promised an address; with their mailbox adopted it is free for others again."""
     found_company(office, ADA, people=False)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import DAY, ON_POSTGRESQL, POLICY, Office
 from tests.integration.shell import Shell
 from worker.intake import EventsRefused, accept, apply_next
-from worker.store import people
+from worker.store import waiting
 from worker.store.states import EventState
 
 HOUR = timedelta(hours=1)
@@ -169,7 +169,7 @@ def test_person_without_identifiers_picks_up_no_waiting_record(office: Office) -
     office.drain()
 
     with office.database.read() as session:
-        ((record, why),) = people.unmatched(session)
+        ((record, why),) = waiting.unmatched(session)
     assert record.subject == "lost"
     assert "neither employeeNumber nor workEmail" in why
     assert office.aliases() == {}

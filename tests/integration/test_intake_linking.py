@@ -13,9 +13,13 @@ import structlog
 from sqlalchemy import text
 
 from tests.integration.office import DAY, MONDAY, ON_POSTGRESQL, Office
-from worker.intake import apply_next
+from worker.events import parse_event
+from worker.intake import accept, apply_next
+from worker.intake.apply import place
+from worker.intake.evaluate import evaluate
 from worker.log import configure_logging
-from worker.store import people
+from worker.roster import Record, fold
+from worker.store import people, waiting
 from worker.store.states import EventState
 
 HIRED = "2026-03-20"
@@ -121,6 +125,100 @@ def test_waiting_record_brings_what_the_next_one_waits_for(office: Office) -> No
     office.drain()
 
     assert office.aliases() == {"support": {"ada"}}
+
+
+WAITS = {"workEmail": "ada.lovelace@example.org", "department": "Support"}
+
+
+@pytest.mark.parametrize("starts_in", [0, 30], ids=["at once", "when the domain or the day has come"])
+def test_record_that_knows_an_address_waits_for_it_to_be_given(office: Office, starts_in: int) -> None:
+    """A record that states only an address is linked as soon as the policy gives that address to somebody."""
+    office.employ("Grace Hopper")  # so the domain has been read
+    office.tell("updated", "laptop", source="it", **WAITS)
+    office.drain()
+    hired = (MONDAY + starts_in * DAY).date().isoformat()
+    office.join("E7", "Ada Lovelace", hireDate=hired)
+    office.work_on((starts_in + 1) * DAY, every=DAY)
+
+    assert office.aliases() == {"support": {"ada.lovelace"}}
+    assert [row.person_id for row in office.events()] == [1, 2, 2]
+    assert [row.line_due_at for row in office.people()] == [None, None]
+    assert office.outstanding() == []
+
+
+def test_news_of_the_person_make_nobody_forget_the_record(office: Office) -> None:
+    """Whatever is heard between the giving and the linking, the record is linked."""
+    office.employ("Grace Hopper")
+    office.tell("updated", "laptop", source="it", **WAITS)
+    office.join("E7", "Ada Lovelace")
+    office.tell("updated", "E7", title="Countess")
+    office.drain()
+
+    assert office.aliases() == {"support": {"ada.lovelace"}}
+
+
+def test_record_waits_for_the_address_of_a_new_name(office: Office) -> None:
+    """So it is with an address that somebody gets later, beside the first one."""
+    office.employ("Ada Byron")
+    office.tell("updated", "laptop", source="it", **WAITS)
+    office.drain()
+    office.tell("renamed", "E1", familyName="Lovelace")
+    office.drain()
+
+    assert office.aliases() == {"support": {"ada.byron"}}
+
+
+def test_record_that_waits_in_vain_is_asked_once(office: Office) -> None:
+    """Where the number that it states is not that of whoever gets the address, it stays, and nobody looks for ever."""
+    office.tell("updated", "laptop", source="it", employeeNumber="N2", **WAITS)
+    office.join("E1", "Ada Lovelace", employeeNumber="N1")
+    office.drain()
+
+    with office.database.read() as session:
+        ((_, why),) = waiting.unmatched(session)
+    assert why == "the person with this workEmail has another employeeNumber"
+    assert [row.line_due_at for row in office.people()] == [None]
+    assert not apply_next(office.intake)
+
+
+def test_others_below_hear_of_it_and_so_does_a_record_that_waits(office: Office) -> None:
+    """Whoever has reports tells them in the same turn, and none is forgotten for the other."""
+    office.tell("updated", "laptop", source="it", **WAITS)
+    office.join("E1", "Ada Lovelace")
+    office.join("E2", "Bob Smith", manager="E1")
+    office.drain()
+
+    assert office.aliases() == {"support": {"ada.lovelace"}}
+    assert [row.takeover_address for row in office.people()] == ["ada.lovelace@example.org", "bob.smith@example.org"]
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("first", ["address", "record"])
+def test_record_that_is_heard_while_its_address_is_given_is_linked(office: Office, first: str) -> None:
+    """Whichever transaction ends first, one of both sees the other: no record waits for what is there already."""
+    office.employ("Grace Hopper")
+    office.join("E7", "Ada Lovelace", hireDate="2026-03-20")
+    office.drain()
+    office.move(30 * DAY)
+    told = office.event("updated", "laptop", **WAITS)
+    if first == "address":
+        accept(office.intake, "it", [told])
+    with ThreadPoolExecutor(1) as beside, office.database.write() as session:
+        if first == "address":
+            (ada,) = [row for row in office.people() if row.name == "Ada Lovelace"]
+            evaluate(session, office.intake, people.lock(session, ada.id), None)
+        else:
+            people.lock_linking(session)
+            now = office.clock.now()
+            record = fold(Record("it", "laptop"), parse_event(told, now=now), now)
+            place(session, office.intake, record, None, linking=True, now=now)
+        other = beside.submit(apply_next, office.intake)
+        office.wait_for_a_waiter()
+        session.commit()
+        assert other.result(WAIT_S)
+    office.drain()
+
+    assert office.aliases() == {"support": {"ada.lovelace"}}
 
 
 def test_warning_about_the_time_outlives_a_failure(office: Office) -> None:

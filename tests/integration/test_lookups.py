@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import Office
 from tests.integration.shell import Shell
 from worker.cli.commands.jobs import subjects_of
-from worker.store import addresses, events, figures, inbox, jobs, lines, people
+from worker.store import addresses, events, figures, inbox, jobs, lines, people, waiting
 from worker.store.database import Database, Session
 from worker.store.jobs import JobFilter
 from worker.store.settled import is_settled
@@ -44,6 +44,14 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
     "manager": (lambda session: lines.manager_of(session, ("hr", "E78"), but=77), set()),
     "reports": (lambda session: lines.has_reports(session, 7), {"ix_records_person_id", "ix_people_manager"}),
     "line due": (lambda session: lines.due(session, NOON), {"ix_people_line_due"}),
+    "waits for a person": (
+        lambda session: waiting.is_for(session, 77),
+        {"ix_addresses_person_id", "ix_records_unmatched_email"},
+    ),
+    "waiting records": (
+        lambda session: waiting.linked_by(session, "N77", {"e77@example.org", "other77@example.org"}),
+        {"ix_records_unmatched_email", "ix_records_unmatched_number"},
+    ),
     "below": (
         lambda session: lines.evaluate_below(session, 7, NOON),
         {"ix_records_person_id", "ix_people_manager"},
@@ -235,6 +243,10 @@ _FILLING = (
     """
     insert into records (source, subject, person_id, document, updated_at)
     select 'hr', 'E' || n, case when n % 500 > 0 then n end, '{}', :at
+    """,
+    """
+    insert into records (source, subject, document, employee_number, work_email, updated_at)
+    select 'it', 'x-' || n, '{}', 'M' || n, 'a' || n || '@example.org', :at
     """,
     """
     insert into addresses (address, domain, role, provenance, person_id, held_from, held_to, exists_since)

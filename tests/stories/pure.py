@@ -171,6 +171,7 @@ class Town:
             return
         if found is not None and not self._is_foreign(found):
             self._promise(citizen, found)
+            self.roll.settle()  # a record may have waited for that address
         elif found is not None and self.policy.joining.existing is Existing.ADOPT and "workEmail" in view.profile.facts:
             self._adopt(citizen, found)
         elif found is not None:

@@ -44,10 +44,15 @@ class Roll:
             return set()
         self.records[at] = fold(self.records.get(at, Record(*at)), event, now)
         self._profiles.clear()
-        told = {at}
-        while (settled := self._settle_one()) is not None:
-            told.add(settled)
+        told = {at, *self.settle()}
         return {self.owner[each] for each in told if each in self.owner}
+
+    def settle(self) -> set[_At]:
+        """Find out whose records are that were nobody's, or another's; returns these. An address may do it as well."""
+        settled = set()
+        while (at := self._settle_one()) is not None:
+            settled.add(at)
+        return settled
 
     def erase(self, key: str, now: datetime) -> None:
         """Forget a person; what was told of them is applied to nobody from then on."""

@@ -31,8 +31,6 @@ class InTime(StrEnum):
     """What cannot be undone counts from when its cause is heard of: it is done later, and is the same."""
     NAMED = "named"
     """Addresses go by what is known when they are given, and are kept: by names, homes, and who gave theirs up."""
-    LINKED = "linked"
-    """A record that knows somebody by their address alone is linked by what it states once that address is given."""
     BY_HAND = "by hand"
     """Somebody changes at the mail host what must be there by then."""
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from worker.cli.output import moment
 from worker.mail import agreeing, counted
-from worker.store import drift, figures, hint_pauses, hints, merges, people
+from worker.store import drift, figures, hint_pauses, hints, merges, waiting
 from worker.store.database import Session
 from worker.store.holds import Hold, list_holds
 from worker.store.paused import what_is_paused
@@ -29,9 +29,9 @@ class Concern:
 
 
 def _records(session: Session) -> str | None:
-    number, waiting = figures.records_unmatched(session), people.unmatched(session)
-    named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in waiting[:_MOST_NAMED])
-    return f"{_at_least(number)} {agreeing(number, 'belongs', 'belong')} to nobody yet: {named}" if waiting else None
+    number, records = figures.records_unmatched(session), waiting.unmatched(session)
+    named = "; ".join(f"{record.source} {record.subject} ({why})" for record, why in records[:_MOST_NAMED])
+    return f"{_at_least(number)} {agreeing(number, 'belongs', 'belong')} to nobody yet: {named}" if records else None
 
 
 def _people(session: Session) -> str | None:

@@ -15,7 +15,7 @@ from worker.intake import Intake, apply_next
 from worker.mail import Address, SharedKey, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import Policy
-from worker.store import addresses, adoption, audit, domains, events, jobs, memberships, people, steps
+from worker.store import addresses, adoption, audit, domains, events, jobs, memberships, people, steps, waiting
 from worker.store.addresses import Provenance, Role
 from worker.store.adoption import Taking
 from worker.store.database import Session
@@ -149,7 +149,9 @@ def _take_mailboxes(session: Session, adopter: Adopter, shown: Survey, table: st
         _take_mailbox(session, adopter, line, person_id, now, table=table)
     adopted = [person_id for _, person_id in _in_order(shown)]
     for start in range(0, len(adopted), _BATCH):  # PostgreSQL takes 65,535 parameters at most
-        people.evaluate_soon(session, adopted[start : start + _BATCH], now)
+        batch = adopted[start : start + _BATCH]
+        people.evaluate_soon(session, batch, now)
+        waiting.note_for(session, batch, now)
     people.evaluate_without_address_soon(session, now)  # who waited for the domain, or lost a promise
 
 

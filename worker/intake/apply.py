@@ -1,15 +1,16 @@
 """Apply: one short transaction that folds one event into its person, or looks again at one person who is due.
 
-Locks are taken in a fixed order: event, linking, record, person, records that wait, lines, addresses, jobs. So two
-workers never wait for each other:
+Locks are taken in a fixed order: event, linking, record, person, records that wait, lines, addresses, who waits for
+them, jobs. So two workers never wait for each other:
 
 - Events are claimed past those that others hold.
 - Who may change whose a record is takes the lock of linking before the first record, and there is one such lock.
   Only its holder touches records that belong to nobody, several records or several people.
 - Everybody else holds one record, which belongs to somebody, then one person: none of them waits for another record
   or person while it holds one, so whoever holds linking gets what it waits for.
-- Whoever finds that a person stands otherwise in line only notes it; those below are marked later, by a transaction
-  that holds linking and takes the people it marks in the order of their ids.
+- Whoever finds that a person stands otherwise in line, or is given an address that a record waits for, only notes it;
+  those below are marked and the record is linked later, by a transaction that holds linking and takes the people it
+  marks in the order of their ids.
 - A statement over many people, which asks for all to be evaluated, may still meet who has two of them: the database
   ends one of both, and that one is tried again.
 - A person is evaluated once in a transaction, which takes the shared addresses' jobs in the order of the addresses.
@@ -23,8 +24,8 @@ from worker.events import Event, parse_event
 from worker.intake.context import Intake
 from worker.intake.erased import is_of_the_erased
 from worker.intake.evaluate import evaluate
-from worker.intake.lines import tell_next
 from worker.intake.linking import decide_again, find_person, link_waiting, may_link, same_number
+from worker.intake.telling import tell_next
 from worker.roster import Record, fold
 from worker.store import events, lines, people
 from worker.store.database import DatabaseBusy, Session
@@ -49,7 +50,7 @@ class _Failed(Exception):
 
 
 class _FailedToTell(Exception):
-    """Those below a person could not be told of a change."""
+    """Those whom a change of a person concerns could not be told of it."""
 
 
 def apply_next(intake: Intake) -> bool:
@@ -81,7 +82,7 @@ def _apply_one(session: Session, intake: Intake, now: datetime) -> int | None:
         except Exception as error:
             raise _Failed(event_id, None) from error
     try:
-        if tell_next(session, now):
+        if tell_next(session, intake, now):
             return 0
     except Exception as error:
         raise _FailedToTell from error
@@ -116,7 +117,7 @@ def _record_failure(intake: Intake, failed: _Failed, now: datetime) -> None:
 def _tell_later(intake: Intake, failed: _FailedToTell, now: datetime) -> None:
     is_busy = isinstance(failed.__cause__, DatabaseBusy)
     if not is_busy:
-        _log.error("those below a person could not be told of a change", exc_info=failed.__cause__)
+        _log.error("those whom a change concerns could not be told of it", exc_info=failed.__cause__)
     with intake.database.write() as session:
         if (person_id := lines.due(session, now)) is not None:
             lines.postpone(session, person_id, now + (_MOMENT if is_busy else _PAUSE_OF_A_PERSON))

@@ -37,7 +37,7 @@ from worker.policy import (
     needs_other_domain,
     takeover_address,
 )
-from worker.store import addresses, domains, events, jobs, memberships, steps
+from worker.store import addresses, domains, events, jobs, memberships, steps, waiting
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.policies import active_policy
@@ -90,7 +90,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     row.takeover_address = takeover_address(view, desired(view, policy, now).state)
     note_standing(session, row, stood, now)  # before addresses and jobs: see the order of locks in ``apply``
     view = _without_address_elsewhere(session, view, policy, now)
-    view, unread_domain = _with_address(session, view, policy, now)
+    view, unread_domain = _with_address(session, row, view, policy, now)
     decision = desired(view, policy, now)
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
     by_policy = row.policy_hash not in ("", policy.hash)
@@ -124,8 +124,13 @@ def _without_address_elsewhere(session: Session, view: PersonView, policy: Polic
     return replace(view, address=None, identities=frozenset(), aliases=frozenset(), withdrawn=frozenset())
 
 
-def _with_address(session: Session, view: PersonView, policy: Policy, now: datetime) -> tuple[PersonView, str | None]:
-    """Hold an address for a person who needs one; tells the domain whose addresses must be read before."""
+def _with_address(
+    session: Session, row: PersonRow, view: PersonView, policy: Policy, now: datetime
+) -> tuple[PersonView, str | None]:
+    """Hold an address for a person who needs one; tells the domain whose addresses must be read before.
+
+    A record that waits for that address is linked by who is to tell others (``telling``).
+    """
     if not needs_address(view, policy, now):
         return view, None
     domain = domain_of(view.address) if view.address else home_of(view.profile.facts, policy)
@@ -137,6 +142,9 @@ def _with_address(session: Session, view: PersonView, policy: Policy, now: datet
         return view, None  # the run says why, on the job
     if found is None:
         return view, None
+    waiting.alone_with(session, found)  # a record that is heard just now is seen, or sees whose the address is
+    if waiting.is_for(session, row.id):
+        row.line_due_at = now
     return _holding(view, found, policy), None
 
 

@@ -1,15 +1,11 @@
-"""Lines: whom a person reports to, who stands in, and telling those below when that becomes another.
-
-Evaluating somebody tells nobody else, because it holds that person's row and may not wait for others. It notes that
-those below are to hear of it, and ``tell_next`` does so in a transaction of its own.
-"""
+"""Lines: whom a person reports to, who stands in, and noting that those below are to hear when that becomes another."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.mail import Address
 from worker.policy import PersonView
-from worker.store import lines, people
+from worker.store import lines, waiting
 from worker.store.database import Session
 from worker.store.lines import Link
 from worker.store.tables import PersonRow
@@ -44,25 +40,11 @@ def placed(session: Session, row: PersonRow, view: PersonView) -> PersonView:
 def note_standing(session: Session, row: PersonRow, before: Standing, now: datetime) -> None:
     """Have those below told if a person stands otherwise than ``before``, or one of their records is new to them.
 
-    Whoever has nobody below costs one small query here, and only then.
+    Whoever has nobody below costs two small queries here, and only then. A record that waits for them stays noted.
     """
     if standing_of(row) == before and row.line_due_at is None:
         return
     lines.lock(session)
     with session.no_autoflush:  # it is about others, so what changed of this one may be written later, all at once
-        row.line_due_at = now if lines.has_reports(session, row.id) else None
-
-
-def tell_next(session: Session, now: datetime) -> bool:
-    """Have those evaluated soon who are below one person who stands otherwise than before. False if there is none.
-
-    It holds the lock of linking, so that nobody else has more than one person's row meanwhile.
-    """
-    if lines.due(session, now) is None:
-        return False
-    people.lock_linking(session)
-    person_id = lines.due(session, now)
-    if person_id is not None:  # else somebody else was quicker
-        people.lock(session, person_id).line_due_at = None
-        lines.evaluate_below(session, person_id, now)
-    return True
+        concerned = lines.has_reports(session, row.id) or waiting.is_for(session, row.id)
+        row.line_due_at = now if concerned else None

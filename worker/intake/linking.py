@@ -3,13 +3,13 @@
 Whoever decides holds the one lock of ``people.lock_linking``, and took it before any record or person.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from worker.events import Event, FactValue
 from worker.intake.context import OPERATOR, Intake
-from worker.roster import Ambiguous, Linked, NewPerson, Record, Unmatched, link, profile
-from worker.store import addresses, events, people
+from worker.roster import Ambiguous, Link, Linked, NewPerson, Record, Unmatched, link, profile
+from worker.store import addresses, events, people, waiting
 from worker.store.database import Session
 from worker.store.people import stated_text
 from worker.store.tables import PersonRow
@@ -27,15 +27,10 @@ def find_person(session: Session, intake: Intake, record: Record, now: datetime)
     """Return whose a record is that belongs to nobody yet, a new person's perhaps; or why that cannot be said."""
     if record.source == OPERATOR:
         return int(record.subject), None
-    number, work_email = stated_text(record, "employeeNumber"), stated_text(record, "workEmail")
-    by_email = people.holding_work_email(session, work_email) if work_email else []
-    found = link(
-        record,
-        by_employee_number=people.holding_employee_number(session, number) if number else [],
-        by_work_email=by_email,
-        numbered=people.with_employee_number(session, by_email),
-        creates=record.source in intake.creators,
-    )
+    found, work_email = _look(session, intake, record), stated_text(record, "workEmail")
+    if isinstance(found, Unmatched) and work_email:
+        waiting.alone_with(session, work_email)  # an address that is given just now is seen then
+        found = _look(session, intake, record)
     match found:
         case Linked(person_key):
             return int(person_key), None
@@ -66,14 +61,18 @@ def decide_again(session: Session, record: Record, person_id: int, now: datetime
     return int(holders[0])
 
 
-def link_waiting(session: Session, intake: Intake, person_id: int, now: datetime) -> None:
-    """Note what identifies a person, and link the records that waited for it; these may bring more of both."""
+def link_waiting(session: Session, intake: Intake, person_id: int, now: datetime, given: Collection[str] = ()) -> None:
+    """Note what identifies a person, and link the records that waited for it; these may bring more of both.
+
+    ``given``: addresses that the person holds without anybody having stated them. A record that comes later finds them.
+    """
     row = people.lock(session, person_id)
     linked = True
     while linked:
         note_identifiers(row, profile(people.load(session, person_id), intake.precedence).facts)
-        waiting = people.waiting_for(session, row.employee_number, row.work_email)
-        linked = person_id in [_settle(session, intake, record, now) for record in waiting]
+        stated = [row.work_email] if row.work_email else []
+        found = waiting.linked_by(session, row.employee_number, {*stated, *given})
+        linked = person_id in [_settle(session, intake, record, now) for record in found]
 
 
 def same_number(session: Session, person_id: int) -> list[int]:
@@ -82,6 +81,18 @@ def same_number(session: Session, person_id: int) -> list[int]:
     number = person.employee_number if person else None
     holders = people.holding_employee_number(session, number) if number else []
     return sorted(map(int, holders)) if len(holders) > 1 else []
+
+
+def _look(session: Session, intake: Intake, record: Record) -> Link:
+    number, work_email = stated_text(record, "employeeNumber"), stated_text(record, "workEmail")
+    by_email = people.holding_work_email(session, work_email) if work_email else []
+    return link(
+        record,
+        by_employee_number=people.holding_employee_number(session, number) if number else [],
+        by_work_email=by_email,
+        numbered=people.with_employee_number(session, by_email),
+        creates=record.source in intake.creators,
+    )
 
 
 def _has_nothing_else(session: Session, person_id: int) -> bool:

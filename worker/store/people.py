@@ -12,8 +12,6 @@ from worker.store.exclusion import one_at_a_time
 from worker.store.merges import MERGE
 from worker.store.tables import AddressRow, MergeRow, PersonRow, RecordRow
 
-_MOST_LISTED = 100
-
 
 def load_record(session: Session, source: str, subject: str) -> tuple[Record, int | None] | None:
     """Return what a source stated under a subject, and the person it was linked with, locked for folding."""
@@ -76,31 +74,6 @@ def stated_text(record: Record, fact: str) -> str | None:
     """Return what a record states of a fact, if that is a text."""
     stated = record.facts.get(fact)
     return stated.value if stated is not None and isinstance(stated.value, str) and stated.value else None
-
-
-def waiting_for(session: Session, employee_number: str | None, work_email: str | None) -> list[Record]:
-    """Return the unmatched records that this number or address may link, locked."""
-    links = []
-    if employee_number is not None:  # "equal to None" would be every record that states none
-        links.append(RecordRow.employee_number == employee_number)
-    if work_email is not None:
-        links.append(RecordRow.work_email == work_email)
-    if not links:
-        return []
-    rows = session.scalars(
-        select(RecordRow)
-        .where(RecordRow.person_id.is_(None), or_(*links))
-        .order_by(RecordRow.source, RecordRow.subject)
-        .with_for_update(),
-    )
-    return [from_document(row.source, row.subject, row.document) for row in rows]
-
-
-def unmatched(session: Session) -> list[tuple[Record, str]]:
-    """Return the first hundred records that belong to nobody yet, with the reason."""
-    waiting = select(RecordRow).where(RecordRow.person_id.is_(None))
-    rows = session.scalars(waiting.order_by(RecordRow.source, RecordRow.subject).limit(_MOST_LISTED))
-    return [(from_document(row.source, row.subject, row.document), row.why_unmatched or "") for row in rows]
 
 
 def lock_linking(session: Session) -> None:

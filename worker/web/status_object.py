@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from worker.store import jobs, people, workers
+from worker.store import jobs, waiting, workers
 from worker.store.database import Session
 from worker.store.figures import read_figures
 from worker.store.holds import list_holds
@@ -21,7 +21,7 @@ def status_object(session: Session, now: datetime, *, schema: str | None) -> Jso
     """
     policy = active_policy(session)
     due_since = jobs.oldest_due_at(session, now)
-    figures, unmatched = read_figures(session), people.unmatched(session)
+    figures, unmatched = read_figures(session), waiting.unmatched(session)
     return {
         "now": instant(now),
         "eventsWaiting": figures.events_waiting,

@@ -36,7 +36,8 @@ class PersonRow(Base):
     erased_at: Mapped[datetime | None]
     """When everything personal was removed; this row then only says that there was somebody."""
     line_due_at: Mapped[datetime | None]
-    """Since then this person stands otherwise in line than those below have heard; None: they have heard all."""
+    """Since then there is something that others have not heard: those below of how this person stands in line, or
+    records that wait of an address that is this person's now. None: they have heard all."""
     irreversible_at: Mapped[datetime | None]
     """When the first change comes that nobody can undo, as far as is known; None where none comes by time alone."""
 
