@@ -74,6 +74,8 @@ ACTIONS = (
     "forward-to-manager autoreply leave-groups block delete-mailbox alias-to-manager",
     "block delete-mailbox alias-to-manager release-address",
     "block autoreply delete-mailbox leave-groups release-address",
+    "block delete-mailbox release-address purge",
+    "block leave-groups delete-mailbox alias-to-manager release-address purge",
 )
 AUTOREPLY = '[leaving.autoreply]\nsubject = "{displayName} left"\nbody = "Write to {manager.address}."\n'
 GRACE = Manager(Address("grace.hopper@example.org"), "Grace Hopper")
@@ -136,8 +138,10 @@ def policies(draw: st.DrawFn) -> Policy:
     actions = draw(st.sampled_from(ACTIONS)).split()
     lengths = draw(st.lists(st.sampled_from(OFFSETS), min_size=len(actions), max_size=len(actions)))
     offsets = sorted(lengths, key=lambda text: parse_offset(text).length)
-    if actions[-1] == "release-address" and offsets[-2:] == [offsets[-1]] * 2:
-        offsets[-1] = "2000h"  # what hands over is not taken back at once
+    if "release-address" in actions:
+        at = actions.index("release-address")
+        if offsets[at - 1] == offsets[at]:  # what hands over is not taken back at once, and nothing comes before it
+            offsets[at:] = ["2000h"] * len(offsets[at:])
     stages = AUTOREPLY + "".join(
         f'[[leaving.stages]]\nafter = "{after}"\ndo = ["{action}"]\n'
         for after, action in zip(offsets, actions, strict=True)

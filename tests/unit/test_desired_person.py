@@ -340,7 +340,7 @@ def test_an_adopted_identity_is_kept_as_its_holder_made_it():
 @settings(max_examples=300)
 @given(views(), policies(), instants, st.floats(0, 1, exclude_max=True), instants)
 def test_a_decision_holds_until_exactly_the_instant_it_names(person, by, now, fraction, other):
-    """From ``now`` until a microsecond before ``valid_until`` nothing differs; there it does; without one, never."""
+    """Until a microsecond before ``valid_until`` nothing differs; there it does, and stays so; without one, never."""
     decision = desired(person, by, now)
     assert desired(person, by, now) == decision
 
@@ -351,10 +351,13 @@ def test_a_decision_holds_until_exactly_the_instant_it_names(person, by, now, fr
         return
     assert decision.valid_until > now
     between = now + (decision.valid_until - now - MICROSECOND) * fraction
-    after = desired(person, by, decision.valid_until).state
+    there = desired(person, by, decision.valid_until)
+    after = there.state
     assert desired(person, by, between) == decision
     assert desired(person, by, decision.valid_until - MICROSECOND) == decision
     assert replace(after, next_step=None) != replace(decision.state, next_step=None)
+    if there.valid_until != decision.valid_until + MICROSECOND:
+        assert desired(person, by, decision.valid_until + MICROSECOND) == there
     assert decision.state.next_step
 
 

@@ -31,7 +31,10 @@ def _steps(changes: tuple[Change, ...]) -> list[tuple[datetime, str]]:
 
 @given(views(), policies(), instants)
 def test_instants_are_where_desired_differs(seen: PersonView, rules: Policy, now: datetime) -> None:
-    """One microsecond before each change the state is the one before it, at it another; after the last, none comes."""
+    """One microsecond before each change the state is the one before it, at it another, which stays a moment later.
+
+    After the last change none comes.
+    """
     seen = served(seen, rules, _state(seen, rules, now).mailbox, now)
     at = now
     for change in timeline(seen, rules, now):
@@ -40,6 +43,9 @@ def test_instants_are_where_desired_differs(seen: PersonView, rules: Policy, now
             assert _state(seen, rules, change.at - MOMENT) == _state(seen, rules, at)
             assert _state(seen, rules, change.at) != _state(seen, rules, at)
             assert desired(seen, rules, at).valid_until == change.at
+            changed = desired(seen, rules, change.at)
+            if changed.valid_until != change.at + MOMENT:
+                assert desired(seen, rules, change.at + MOMENT) == changed
         at = change.at
         seen = _all_done(seen, rules, at)
     assert desired(_all_done(seen, rules, at), rules, at).valid_until is None
