@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.integration.office import Office
+from worker.intake.list_views import Terms, list_view
 from worker.mail import SharedKey, bare, is_rewrite, local_part_of
 from worker.policy import Policy, desired, load_policy
 from worker.store.policies import active_policy
-from worker.store.views import shared_view
 
 Members = frozenset[str]
 
@@ -24,7 +24,8 @@ class Roster:
         """Keep what it says now, where that differs from the last time."""
         with office.database.read() as session:
             for key in self.policy.lists:
-                wanted = desired(shared_view(session, key), self.policy, office.clock.now()).state.destinations
+                terms = Terms(self.policy, office.intake.precedence, office.clock.now())
+                wanted = desired(list_view(session, key, terms), self.policy, terms.now).state.destinations
                 known = self.versions.setdefault(key, [])
                 if not known or known[-1] != (wanted or frozenset()):
                     known.append(frozenset(wanted or ()))

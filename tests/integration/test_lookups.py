@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import Office
 from tests.integration.shell import Shell
 from worker.cli.commands.jobs import subjects_of
-from worker.store import addresses, events, figures, inbox, jobs, lines, people, waiting
+from worker.store import addresses, events, figures, inbox, jobs, lines, people, staying, waiting
 from worker.store.database import Database, Session
 from worker.store.jobs import JobFilter
 from worker.store.settled import is_settled
@@ -41,6 +41,14 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
     "subject": (lambda session: people.find(session, "E77"), {"ix_records_subject", "ix_addresses_address"}),
     "name": (lambda session: people.find(session, "someone 77"), {"ix_people_name", "ix_people_employee_number"}),
     "population": (addresses.population, {"ix_addresses_population"}),
+    "staying": (
+        lambda session: staying.unblocked_departed(session, {"someone.77@example.org", "someone.78@example.org"}),
+        set(),
+    ),
+    "blocks under way": (
+        lambda session: staying.any_at_work(session, {"someone.77@example.org", "someone.78@example.org"}),
+        set(),
+    ),
     "manager": (lambda session: lines.manager_of(session, ("hr", "E78"), but=77), set()),
     "reports": (lambda session: lines.has_reports(session, 7), {"ix_records_person_id", "ix_people_manager"}),
     "line due": (lambda session: lines.due(session, NOON), {"ix_people_line_due"}),

@@ -21,9 +21,10 @@ members = { location = "Berlin", groups = ["leads", "heads"], remote = false, le
 )
 
 
-def shared(local, *members):
-    """Show a shared address with these members to ``desired``."""
-    decision = desired(SharedView(Address(f"{local}@example.org"), frozenset(members)), POLICY, NOW)
+def shared(local, *members, staying=()):
+    """Show a shared address with these members, and those who stay, to ``desired``."""
+    view = SharedView(Address(f"{local}@example.org"), frozenset(members), frozenset(staying))
+    decision = desired(view, POLICY, NOW)
     assert decision.valid_until is None
     return decision.state.destinations
 
@@ -37,6 +38,15 @@ def test_without_members_the_fallback_gets_the_mail():
     """The host refuses an empty list, so there is a fallback or no address."""
     assert shared("everyone") == {"desk@example.org"}
     assert shared("engineering") is None
+
+
+def test_who_stays_for_now_gets_the_mail_like_a_member():
+    """Former members that stay are written beside the members, and nobody stands in while there is one."""
+    ben = Address("ben@example.org")
+
+    assert shared("everyone", ADA, staying={ben}) == {ADA, ben}
+    assert shared("everyone", staying={ben}) == {ben}
+    assert shared("engineering", staying={Address("ben@elsewhere.example")}) is None
 
 
 def test_an_address_that_the_policy_no_longer_names_goes():

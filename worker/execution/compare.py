@@ -8,6 +8,8 @@ from worker.execution.look import Seen
 from worker.execution.shared import observed as observed_list
 from worker.execution.sight import Sight, joined
 from worker.execution.sparing import is_closed
+from worker.intake.list_views import Terms as ListTerms
+from worker.intake.list_views import list_views
 from worker.mail import DOORS, Address, FieldValue, Forwarding, Mailbox, SharedKey, bare
 from worker.planning.autoreply import AUTOREPLY
 from worker.planning.autoreply import is_ours as is_ours_now
@@ -25,7 +27,7 @@ from worker.store.database import Session
 from worker.store.drift import Agreed, known_objects
 from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import AddressRow, JobRow
-from worker.store.views import person_views, shared_views
+from worker.store.views import person_views
 
 _CLOCKS_DIFFER = timedelta(seconds=5)
 """A job that ended so shortly before the host was read may have ended after it by another machine's clock."""
@@ -80,7 +82,8 @@ def compare_people(session: Session, scene: Scene, person_ids: Sequence[int]) ->
 
 def compare_shared(session: Session, scene: Scene, shared: Sequence[SharedKey]) -> Iterator[Compared]:
     """Yield every one of these shared addresses and rewrites that is ours to compare."""
-    views, held = shared_views(session, shared), addresses.keys_held(session, shared)
+    views = list_views(session, shared, ListTerms(scene.policy, scene.precedence, scene.now))
+    held = addresses.keys_held(session, shared)
     at_work = _lists_at_work(session, scene, shared)
     for key in shared:
         row, shown, job = held.get(key), scene.seen.shared(key), at_work.get(key)

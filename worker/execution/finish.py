@@ -95,7 +95,10 @@ def _record(run: Run, outcome: Outcome, look: Callable[[Session, Run, PersonRow]
             _again(session, row, now)
         row.updated_at, row.worker, row.lease_until = now, None, None
         if person is not None:
-            told = look(session, run, person) if _may_have_worked(outcome) else _Told(apply=True)
+            if _may_have_worked(outcome):
+                told = look(session, run, person)
+            else:  # whoever is blocked, though not all else is done, is taken out of the lists
+                told = _evaluate_later(session, run, person) if run.recorder.has_blocked else _Told(apply=True)
         elif row.reason == jobs.INBOX_REASON:
             told = _Told(apply=True)  # it may have been applied by now, and then nobody else would wake this job
         _tell_groups(session, run, lists, now)

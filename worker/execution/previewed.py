@@ -19,6 +19,7 @@ from worker.execution.sight import Sight, exists_already, observed_person, place
 from worker.execution.sparing import is_closed, spared
 from worker.intake import OPERATOR, Intake
 from worker.intake.evaluate import evaluate
+from worker.intake.list_views import Terms, list_view
 from worker.intake.pinned import barred
 from worker.mail import Address, Mailbox, SharedKey, bare, called, domain_of, is_rewrite
 from worker.planning.grouping import Deed, deeds_of
@@ -53,7 +54,7 @@ from worker.store.states import JobState
 from worker.store.steps import Intention
 from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import AddressRow, JobRow
-from worker.store.views import person_view, shared_view
+from worker.store.views import person_view
 
 DRIFT = "the mail host differs from what was once done, and nothing has asked for a repair"
 
@@ -163,7 +164,8 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
 def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
     """Return what the lane of a shared address or a rewrite would do now."""
     subject, shown = shared_subject(key), scene.seen.shared(key)
-    wanted = desired(shared_view(scene.session, key), scene.policy, scene.now).state
+    view = list_view(scene.session, key, Terms(scene.policy, scene.intake.precedence, scene.now))
+    wanted = desired(view, scene.policy, scene.now).state
     holder = addresses.reserve_shared(scene.session, key, scene.now)
     reads = scene.looks.at_list(key, holder)
     plan, stopped = Plan(), None

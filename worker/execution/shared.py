@@ -12,6 +12,7 @@ from worker.execution.perform import Order, Run, intend, write_down
 from worker.execution.settle import settle
 from worker.execution.sparing import spared
 from worker.intake.context import OPERATOR
+from worker.intake.list_views import Terms, list_view
 from worker.mail import Address, Alias, Rewrite, SharedKey, bare, called, domain_of, is_rewrite, local_part_of
 from worker.migadu import Place, alias_at, rewrite_at
 from worker.planning.observed import ObservedRewrite, ObservedShared
@@ -19,14 +20,13 @@ from worker.planning.plan import Plan
 from worker.planning.shared import left_out_note, plan_shared
 from worker.planning.step import StepFields
 from worker.planning.urgency import Urgency
-from worker.policy import DesiredShared, Policy, desired, load_policy
-from worker.store import addresses, domains, events, jobs, leases, memberships, people, steps
+from worker.policy import DesiredShared, Policy, SharedView, desired, load_policy
+from worker.store import addresses, domains, events, jobs, leases, memberships, people, staying, steps
 from worker.store.addresses import SHARED_ROLES, Role
 from worker.store.database import Session
 from worker.store.policies import active_policy
 from worker.store.subjects import Subject, SubjectKind
 from worker.store.tables import JobRow
-from worker.store.views import shared_view
 
 NOTHING_WANTED = "it is not ours, and nothing is wanted of it"
 _LOOK_AGAIN = timedelta(minutes=1)
@@ -46,10 +46,11 @@ def run_shared(run: Run) -> Outcome:
         if active is None:
             return Held("no policy is active")
         policy = load_policy(active[1])
-        waiting = _wait_for_members(session, run, job, key, policy)
+        view = list_view(session, key, Terms(policy, run.execution.precedence, run.now))
+        wanted = desired(view, policy, run.now).state
+        waiting = _wait_for_members(session, run, job, key, policy) or _wait_for_blocks(session, run, job, view, wanted)
         if waiting is not None:
             return waiting
-        wanted = desired(shared_view(session, key), policy, run.now).state
         holder = addresses.reserve_shared(session, key, run.now)
         if holder.role not in SHARED_ROLES:
             if not wanted.destinations:
@@ -106,6 +107,17 @@ def _wait_for_members(session: Session, run: Run, job: JobRow, key: SharedKey, p
         return Waiting(run.now + jobs.FOR_THE_INBOX, jobs.INBOX_REASON)
     if memberships.creations_under_way(session, key, since=run.now - run.execution.patience.creations):
         return Waiting(run.now + _LOOK_AGAIN, "waits for mailboxes of members that are about to be made")
+    return None
+
+
+def _wait_for_blocks(
+    session: Session, run: Run, job: JobRow, view: SharedView, wanted: DesiredShared
+) -> Waiting | None:
+    """Write once instead of twice: wait until those are blocked who are about to be, where nothing else is to write."""
+    named = staying.named_by(addresses.held(session, view.key))
+    is_young = run.now - job.created_at < _LONGEST_FOR_THE_INBOX
+    if is_young and wanted.destinations == named and staying.any_at_work(session, view.staying):
+        return Waiting(run.now + _LOOK_AGAIN, "waits until those who left are kept out of their mailboxes")
     return None
 
 

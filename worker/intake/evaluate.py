@@ -10,6 +10,7 @@ from itertools import chain
 from worker.intake.context import Evaluating
 from worker.intake.lines import note_standing, placed, standing_of
 from worker.intake.linking import note_identifiers
+from worker.intake.list_views import stays_listed, take_out
 from worker.intake.pinned import barred
 from worker.mail import Address, SharedKey, domain_of
 from worker.planning.urgency import Urgency
@@ -37,7 +38,7 @@ from worker.policy import (
     needs_other_domain,
     takeover_address,
 )
-from worker.store import addresses, domains, events, jobs, memberships, steps, waiting
+from worker.store import addresses, domains, events, jobs, memberships, staying, steps, waiting
 from worker.store.addresses import Reservation, Role
 from worker.store.database import Session
 from worker.store.policies import active_policy
@@ -52,8 +53,6 @@ _LOOK_AGAIN = timedelta(minutes=10)
 
 _ROLES = {Renaming.IDENTITY: Role.IDENTITY, Renaming.ALIAS: Role.ALIAS}
 """What the address is that a new name brings."""
-_STAYING = ("active", "suspended")
-"""The phases of people from whom time alone takes nothing; most people are in one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     if row.erased_at is not None:
         row.policy_hash, row.next_change_at = active[0] if active else "", None
         return 0
-    stood = standing_of(row)
+    stood, told = standing_of(row), event_id is not None
     view = placed(session, row, person_view(session, person_id, room.precedence))
     note_identifiers(row, view.profile.facts)
     row.evaluated_at = now
@@ -97,7 +96,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
     if isinstance(decision.state.mailbox, Missing) and (bar := barred(session, view, policy, now)) and bar.until:
         row.next_change_at = min(bar.until, decision.valid_until or bar.until)
-    stays = decision.valid_until is None and decision.state.phase in _STAYING
+    stays = decision.valid_until is None and decision.state.phase in staying.EMPLOYED  # most people are
     row.irreversible_at = None if stays else irreversible_at(view, policy, now)
     if unread_domain:
         return _read_domain_first(session, row, unread_domain, now)
@@ -105,7 +104,11 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
         event_id = events.latest_id(session, person_id)  # it was told before anything could be done about it
     cause = _Cause(_urgency(decision.state.mailbox, view), event_id, now, by_policy)
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
-    return refreshed + _refresh_groups(session, person_id, decision.state.groups, cause)
+    changed = _refresh_groups(session, person_id, decision.state.groups, cause)
+    is_gone = view.mailbox_exists and decision.state.phase not in staying.EMPLOYED
+    if is_gone and not told and not stays_listed(view, decision.state.mailbox, policy):
+        refreshed += take_out(session, view, decision.state.groups | changed, now)
+    return refreshed + len(changed)
 
 
 def _without_address_elsewhere(session: Session, view: PersonView, policy: Policy, now: datetime) -> PersonView:
@@ -210,15 +213,15 @@ def _refresh_groups(
     person_id: int,
     groups: frozenset[SharedKey],
     cause: _Cause,
-) -> int:
-    """Refresh the jobs of what a person joins or leaves: what is joined goes first, so that no mail is missed.
+) -> frozenset[SharedKey]:
+    """Refresh the jobs of what a person joins or leaves, and return it: what is joined goes first, to miss no mail.
 
     They are locked in the order of their keys (see ``apply``), so the order of work is said by their instants.
     """
     changed = memberships.replace(session, person_id, groups, cause.now)
     for key in sorted(changed):
         _refresh(session, shared_subject(key), cause, due_at=cause.now - _AN_INSTANT if key in groups else None)
-    return len(changed)
+    return changed
 
 
 def _refresh_person(

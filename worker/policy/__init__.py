@@ -20,6 +20,7 @@ from worker.policy.document import (
 from worker.policy.drift_terms import DriftAction
 from worker.policy.file import PolicyInvalid, load_policy
 from worker.policy.groups import groups_of
+from worker.policy.mailboxes import is_yet_to_be_blocked
 from worker.policy.naming import NoUsableName, UnknownDomain, candidates, fits, home_of, pinned_address
 from worker.policy.offset import Offset
 from worker.policy.roster_advice import RosterLook
@@ -82,6 +83,7 @@ __all__ = [
     "groups_of",
     "home_of",
     "irreversible_at",
+    "is_yet_to_be_blocked",
     "load_policy",
     "needs_address",
     "needs_other_domain",

@@ -14,14 +14,14 @@ def desired_shared(view: SharedView, policy: Policy) -> Decision[DesiredShared]:
 
     The host refuses an empty list (`migadu-behaviour.md` 1.6), so what has no members has its fallback or goes; so does
     what the policy names no more. Members whose mailbox is in another domain are left out: the host would turn their
-    addresses into addresses of its own domain (`migadu-behaviour.md` 1.6).
+    addresses into addresses of its own domain (`migadu-behaviour.md` 1.6). Who stays for now counts as a member.
     """
     section = policy.lists.get(view.key)
     if section is None:
         return Decision(DesiredShared(None), None)
     domain = domain_of(bare(view.key))
     fallback = frozenset() if section.fallback is None else frozenset({policy.address_of(section.fallback, domain)})
-    members = frozenset(member for member in view.members if domain_of(member) == domain)
+    members = frozenset(member for member in view.members | view.staying if domain_of(member) == domain)
     wanted = DesiredShared(members or fallback or None, left_out=view.members - members, fields=_fields(section))
     return Decision(wanted, None)
 

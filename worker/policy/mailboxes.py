@@ -13,6 +13,7 @@ from worker.policy.state import (
     Credential,
     Missing,
     NoMailbox,
+    PersonState,
     Untouched,
     WantedMailbox,
 )
@@ -56,6 +57,12 @@ def blocked_mailbox(view: PersonView, policy: Policy, *, immediate: bool) -> Wan
     # somebody gone. So it makes no difference which of the rename and the departure was heard of first.
     kept = replace(view, identities=frozenset(), aliases=frozenset())
     return _mailbox(kept, policy, view.address, access=Access.BLOCKED, create=False, immediate=immediate, recovery=None)
+
+
+def is_yet_to_be_blocked(view: PersonView, state: PersonState) -> bool:
+    """Tell whether somebody who is gone still gets into a mailbox of theirs, because no block was confirmed."""
+    wants_block = isinstance(state, WantedMailbox) and state.access is Access.BLOCKED
+    return wants_block and view.mailbox_exists and view.blocked_at is None
 
 
 def _mailbox(

@@ -59,3 +59,5 @@ class SharedView:
 
     key: SharedKey
     members: frozenset[Address] = frozenset()
+    staying: frozenset[Address] = frozenset()
+    """Who is a member no more and stays for now, because something that comes first is not done yet."""

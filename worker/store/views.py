@@ -1,13 +1,13 @@
-"""What the policy is shown: views of people and shared addresses, put together from records, ledger and memberships."""
+"""What the policy is shown of people: their views, put together from records and ledger."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from worker.mail import Address, SharedKey
-from worker.policy.view import Manager, PersonView, SharedView
+from worker.mail import Address
+from worker.policy.view import Manager, PersonView
 from worker.roster import Profile, profile
-from worker.store import addresses, lines, memberships, people
+from worker.store import addresses, lines, people
 from worker.store.addresses import Provenance, Role
 from worker.store.tables import AddressRow
 
@@ -43,17 +43,6 @@ def everybody(session: Session, precedence: Mapping[str, int]) -> Iterator[Perso
     while page := [row.id for row in people.page(session, after=after, limit=_PAGE)]:
         yield from person_views(session, page, precedence).values()
         after = page[-1]
-
-
-def shared_view(session: Session, key: SharedKey) -> SharedView:
-    """Return a shared address or a rewrite with the mailboxes of its members that exist."""
-    return shared_views(session, [key])[key]
-
-
-def shared_views(session: Session, shared: Sequence[SharedKey]) -> Mapping[SharedKey, SharedView]:
-    """Return the views of many shared addresses and rewrites, in one query."""
-    members = memberships.members_at_host(session, shared)
-    return {each: SharedView(key=each, members=members[each]) for each in shared}
 
 
 def _view(stated: Profile, rows: Sequence[AddressRow], manager: Manager | None) -> PersonView:
