@@ -102,6 +102,7 @@ class Deployment:
             worker=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             random_password=random_password,
             budget=self.budget,
+            askable=frozenset(self.hydration.at_once),
             dry_run=self.settings.dry_run,
             patience=Patience(
                 first=self.settings.retry_first,

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.conftest import ENGINES
-from tests.integration.office import MONDAY, ON_POSTGRESQL, Office
+from tests.integration.office import DAY, MONDAY, ON_POSTGRESQL, Office
 from tests.integration.plans import Sent, sent_to
 from tests.servers import fresh_database
 from worker.execution import LEASE, run_next, sweep_once
 from worker.execution.sweep import Swept
 from worker.intake import apply_next, hydrate_next
 from worker.sandbox import RunningSandbox
-from worker.store import leases
+from worker.store import agreement, leases
 from worker.store.database import Database
 from worker.store.policies import active_policy
 
@@ -163,6 +163,21 @@ def test_thousands_that_wait_for_another_day_are_not_read_for_what_is_due(old: O
     (asked,) = [each for each in sent if "jobs" in each.statement]
     both = ("urgency = ANY", "run_at <=") if not old.database.is_sqlite else ("urgency=? AND run_at<?",)
     assert all(each in asked.plan for each in both), asked.plan
+
+
+def test_asking_anew_before_what_cannot_be_undone_reads_what_is_of_the_person(old: Office) -> None:
+    """Whether a record was had lately, and whose job waits for it, is found by index among all there ever were."""
+    record = ("api", "E7")
+    with old.database.write() as session:
+        with sent_to(old.database) as sent:
+            lacking = agreement.lacking(session, [record], MONDAY + DAY)
+            assert agreement.ask(session, record, MONDAY + DAY) is None
+            asked = agreement.any_asked_for(session, [record])
+            waits = agreement.waiting_job(session, 7, lock=True)
+        session.rollback()
+
+    assert (lacking, asked, waits) == ((record,), True, None)
+    assert _whole(sent) == []
 
 
 LEASES, SWEEPERS, CLAIMERS, FREE, ROUNDS = 100, 6, 2, 4, 5

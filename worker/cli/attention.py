@@ -139,5 +139,10 @@ CONCERNS = (
         "no difference is known that somebody must decide about",
         "`mailroster reconcile` looks again and shows each; with --apply it repairs what the policy allows",
     ),
-    Concern("holds", _holds, "no brake holds anything", "look with `mailroster holds list`, then approve or reject"),
+    Concern(
+        "holds",
+        _holds,
+        "nothing is held by a brake or a source",
+        "look with `mailroster holds list`, then approve or reject",
+    ),
 )

@@ -1,6 +1,6 @@
 """What execution works with, and how patient it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
@@ -53,6 +53,8 @@ class Execution:
     random_password: Callable[[], str]
     budget: CallBudget
     """What all that work on the database share."""
+    askable: Collection[str] = ()
+    """The sources that can be asked for records, and are asked once more before what cannot be undone."""
     dry_run: bool = False
     patience: Patience = Patience()
     raw_kept: timedelta = timedelta(days=30)

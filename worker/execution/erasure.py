@@ -4,6 +4,7 @@ It is a step all the same, so that the brake on deletions counts it: a policy th
 once.
 """
 
+from worker.execution.agreement import ask, unagreed
 from worker.execution.calls import Secrets
 from worker.execution.evidence import agrees_on_erasure
 from worker.execution.outcomes import Done, Held, Outcome
@@ -13,7 +14,7 @@ from worker.planning.plan import Plan
 from worker.planning.step import Brake, Operation, Step
 from worker.policy import Policy
 from worker.roster import erased_until
-from worker.store import addresses, audit, forgetting, leases, merges, people, steps
+from worker.store import addresses, audit, forgetting, jobs, leases, merges, people, steps
 from worker.store.database import Session
 from worker.store.states import StepState
 from worker.store.tables import StepRow
@@ -44,7 +45,10 @@ def erase(run: Run, policy: Policy, source: str) -> Outcome:
             session, run.execution.precedence, person_id, policy, run.now
         ):
             return Held(_NO_EVIDENCE)
-        plan = erasure_of(session, person_id)
+        plan, job = erasure_of(session, person_id), jobs.get(session, run.lease.job_id)
+        lacking = unagreed(session, run, plan, job.approved_hash if job else None)
+    if lacking is not None:
+        return ask(run, lacking)
     with run.execution.database.write() as session:
         order = Order(plan, policy, Secrets(run.execution.random_password), source)
         intended = intend(session, run, leases.locked(session, run.lease), order)

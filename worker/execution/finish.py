@@ -60,6 +60,8 @@ def finish(run: Run, outcome: Outcome) -> None:
     told: _Told = busy(lambda: _recorded(run, outcome))
     if isinstance(outcome, Held | Parked):
         _log.warning("a job needs a person", job=run.lease.job_id, state=type(outcome).__name__.lower())
+    if isinstance(outcome, Waiting) and outcome.for_a_record:
+        run.execution.bell.ring_hydrate()  # not before: the answer wakes only a job that is written down as waiting
     if told.apply:
         run.execution.bell.ring_apply()
     for _ in range(told.jobs):
@@ -126,7 +128,7 @@ def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
         case Done(note):
             row.state, row.reason = move(JOB_MOVES, row.state, JobState.DONE), note
             row.finished_at, row.failures, row.failing_since = now, 0, None
-        case Waiting(until, reason):
+        case Waiting(until, reason, _):
             row.state, row.reason, row.run_at = move(JOB_MOVES, row.state, JobState.WAITING), reason, until
         case Retry():
             _retry_later(run, row, outcome, now)

@@ -30,6 +30,8 @@ class Waiting:
 
     until: datetime
     reason: str
+    for_a_record: bool = False
+    """A source is to be asked meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

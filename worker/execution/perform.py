@@ -89,7 +89,7 @@ def intend(session: Session, run: Run, job: JobRow, order: Order) -> Intended | 
 
     They may be sent once the caller's transaction is committed.
     """
-    _show(job, order.plan)
+    show(job, order.plan)
     if run.execution.dry_run and order.plan.steps:
         return Held(DRY_RUN)
     if (held := _braked(session, job, order, run.now)) is not None:
@@ -101,7 +101,8 @@ def intend(session: Session, run: Run, job: JobRow, order: Order) -> Intended | 
     return Intended(rows, in_quarantine)
 
 
-def _show(job: JobRow, plan: Plan) -> None:
+def show(job: JobRow, plan: Plan) -> None:
+    """Write down on a job what it is to do. ``job``: its row, locked."""
     if plan.steps:  # a last look that finds nothing to do must not hide what the job did
         job.plan = [asdict(step) for step in plan.steps]
         job.plan_hash = plan.hash
@@ -109,7 +110,7 @@ def _show(job: JobRow, plan: Plan) -> None:
 
 
 def _braked(session: Session, job: JobRow, order: Order, now: datetime) -> Held | None:
-    if not order.plan.braked or job.approved_hash == order.plan.braked_hash:
+    if not order.plan.braked or order.plan.is_approved(job.approved_hash):
         return None
     trip = tripped(session, order.plan, Cause(job.id, order.source), order.policy, now)
     if trip is None:

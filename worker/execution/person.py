@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from worker.execution.agreement import Unagreed, ask, ask_ahead, unagreed
 from worker.execution.asking import found_at
 from worker.execution.calls import Secrets
 from worker.execution.carry_out import carry_out
@@ -47,6 +48,8 @@ def run_person(run: Run) -> Outcome:
         return Held(never_touched(known.view.address))
     if known.named_in:
         return _behind_list(run, known, known.named_in[0])
+    if isinstance(known.state, NoMailbox) and (asked := ask_ahead(run, certain=known.view.mailbox_exists)) is not None:
+        return asked
     return _at_address(run, known)
 
 
@@ -74,6 +77,8 @@ def _at_address(run: Run, known: Known) -> Outcome:
     match prepared:
         case Erased():
             return erase(run, known.policy, known.source)
+        case Unagreed():
+            return ask(run, prepared)
         case _Prepared():
             return _go_on(run, prepared)
         case _:
@@ -82,14 +87,14 @@ def _at_address(run: Run, known: Known) -> Outcome:
 
 def _prepared(
     session: Session, run: Run, job: JobRow, observed: Observed, sight: Sight
-) -> _Prepared | Erased | Outcome:
+) -> _Prepared | Erased | Unagreed | Outcome:
     known = observed.known
     if isinstance(known.state, Erased):
         return known.state
     if isinstance(known.state, Missing):
         return Held(known.state.why)
     order = _order(session, run, observed, sight)
-    if (stuck := _obstacle(session, run, known, order)) is not None:
+    if (stuck := _obstacle(session, run, job, known, order)) is not None:
         return stuck
     better = _better(known, order)
     return _Prepared(known, order, better, None if better else intend(session, run, job, order))
@@ -193,7 +198,7 @@ def _better(known: Known, order: Order) -> tuple[Address, ...]:
     return known.passed_over.get(creation.target, ()) if creation is not None else ()
 
 
-def _obstacle(session: Session, run: Run, known: Known, order: Order) -> Outcome | None:
+def _obstacle(session: Session, run: Run, job: JobRow, known: Known, order: Order) -> Unagreed | Outcome | None:
     """Return what stops a plan before it is even counted by a brake."""
     creation = _creation(order)
     paused_until = known.creations_paused_until
@@ -203,7 +208,9 @@ def _obstacle(session: Session, run: Run, known: Known, order: Order) -> Outcome
     if is_invited and order.secrets.recovery is None:
         return Held("the mailbox is gone at the host, and without a personalEmail nobody can be invited to a new one")
     if isinstance(known.state, NoMailbox) and order.plan.steps:
-        return _without_evidence(session, run, known, known.state, order)
+        if (disagreed := _without_evidence(session, run, known, known.state, order)) is not None:
+            return disagreed
+        return unagreed(session, run, order.plan, job.approved_hash)
     return None
 
 

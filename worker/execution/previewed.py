@@ -36,7 +36,9 @@ from worker.policy import (
     Erased,
     Existing,
     Missing,
+    NoMailbox,
     NoUsableName,
+    PersonState,
     PersonView,
     Policy,
     UnknownDomain,
@@ -144,7 +146,7 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
         plan = spared(scene.session, whole, scene.policy, mailbox=mailbox, closed=is_closed(state))
         source = view.profile.employment.source if view.profile.employment else OPERATOR
         is_unfinished = plan.unfinished is not None and jobs.outstanding(scene.session, subject) is not None
-        plan = replace(plan, note=both(plan.note, plan.unfinished))
+        plan = replace(plan, note=both(both(plan.note, plan.unfinished), _asked_before(scene, person_id, state, plan)))
         stopped = _carried_out(scene, subject, plan, source)
     return SubjectPlan(
         kind=SubjectKind.PERSON,
@@ -159,6 +161,15 @@ def plan_of_person(scene: Scene, person_id: int) -> SubjectPlan:
         zone=zone_of(view.profile.facts, scene.policy.organisation.timezone),
         is_unfinished=is_unfinished,
     )
+
+
+def _asked_before(scene: Scene, person_id: int, state: PersonState, plan: Plan) -> str | None:
+    """Say which sources are asked anew before what a plan does that cannot be undone; none is, for a preview."""
+    if not plan.steps or not isinstance(state, NoMailbox | Erased):
+        return None
+    stated = {record.source for record in people.load(scene.session, person_id).records}
+    asked = sorted(stated & scene.intake.hydration.at_once.keys())
+    return f"asked before, and must say again that it is so: {' and '.join(asked)}" if asked else None
 
 
 def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
@@ -275,7 +286,7 @@ def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
     makes = any(step.operation is Operation.CREATE_MAILBOX for step in plan.steps)
     if makes and pauses.until(scene.session, PauseKind.CREATIONS, scene.now):
         return "the mail host takes no more mailboxes for now"
-    if not plan.braked or job.approved_hash == plan.braked_hash:
+    if not plan.braked or plan.is_approved(job.approved_hash):
         return None
     trip = tripped(scene.session, plan, Cause(job.id, source), scene.policy, scene.now)
     if trip is None:

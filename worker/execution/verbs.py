@@ -128,7 +128,7 @@ def _require_resumable(row: JobRow) -> None:
     if row.state not in RESUMABLE:
         raise NotAllowedNow(f"job {row.id} is {row.state.value}: {_why_not_retried(row)}")
     if row.state is JobState.HELD and row.hold_id is not None:
-        raise NotAllowedNow(f"job {row.id} is stopped by a brake: approve or reject hold {row.hold_id}")
+        raise NotAllowedNow(f"job {row.id} is stopped by hold {row.hold_id}: approve or reject that")
 
 
 def _why_not_retried(row: JobRow) -> str:

@@ -16,7 +16,8 @@ from worker.intake.offers import Receipt, insert_valid
 from worker.roster import Record, fold
 from worker.sources.hinted import WITHOUT_RECORD, Heard, events_of
 from worker.sources.hydration import LONGEST_FETCH, Absent, Answer, CredentialsRefused, Failed, Fetched, Throttled
-from worker.store import deliveries, erased, events, hint_pauses, hints, people
+from worker.sources.snapshot import is_gone
+from worker.store import agreement, deliveries, erased, events, hint_pauses, hints, jobs, people
 from worker.store.database import DatabaseFailure, Session
 from worker.store.hints import Claim
 from worker.store.states import HintState
@@ -45,6 +46,7 @@ def hydrate_next(intake: Intake) -> bool:
     try:
         answer = intake.hydration.fetch(mine.source, mine.subject)
         told = _conclude(intake, mine, answer, asked_at)
+        _wake_who_waits(intake, mine, told)
     except DatabaseFailure as error:  # the lease runs out, and the record is asked for anew
         _log.warning("the database does not take a record", hint=mine.id, error=type(error).__name__)
         return True
@@ -76,6 +78,24 @@ def _conclude(intake: Intake, mine: Claim, answer: Answer, asked_at: datetime) -
             case _:
                 assert_never(answer)
     return 0
+
+
+def _wake_who_waits(intake: Intake, mine: Claim, told: int) -> None:
+    """Have the job go on that waits for this answer, in a transaction of its own: jobs are locked before hints.
+
+    Where it is missed the job looks by itself. What was told is to be applied before.
+    """
+    now, record = intake.clock.now(), (mine.source, mine.subject)
+    with intake.database.read() as session:
+        _, person_id = people.load_record(session, *record) or (None, None)
+        if person_id is None or agreement.waiting_job(session, person_id) is None:
+            return
+        if agreement.is_to_be_asked(session, record):
+            return
+    with intake.database.write() as session:
+        woken = agreement.wake(session, person_id, now + jobs.FOR_THE_INBOX if told else now, now)
+    if woken and not told:
+        intake.bell.ring_run()
 
 
 class _Stating:
@@ -139,14 +159,23 @@ class _Stating:
         return erased.until(self.session, [erased.of_record(self.mine.source, self.mine.subject)]) is not None
 
     def _without_record(self, answer: Absent, known: Record | None) -> None:
-        """Absence is no departure: wait whether the record comes, then have a person look who is known here."""
+        """Absence is no departure: wait whether the record comes, then have a person look who is known here.
+
+        Of somebody who left by its own word nothing is missing, and where no delivery has news none is on its way.
+        """
         said = f"it has no record of this key (it answered {answer.status})"
-        if self.now - (self.row.failing_since or self.now) < _NEW_SINCE:
+        has_news = self.row.generation > 0
+        is_missed = known is not None and not _has_left(known, self.now) and (has_news or bool(known.employment))
+        if (is_missed or has_news) and self.now - (self.row.failing_since or self.now) < _NEW_SINCE:
             hints.put_off(self.row, self.now + _pause(self.row), self.now, said)
-        elif known is None:
+        elif not is_missed:
             hints.settle(self.row, self.mine, self.now, said)
         else:
             hints.park(self.row, self.mine, self.now, f"{said}, which is not taken for a departure: look there")
+
+
+def _has_left(known: Record, now: datetime) -> bool:
+    return is_gone(known, now) or (known.purged is not None and bool(known.purged.value))
 
 
 def _leave_alone(

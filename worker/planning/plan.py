@@ -38,6 +38,15 @@ class Plan:
         """A stable hash of the braked steps alone: what an approval of this subject's part of a hold means."""
         return _hash(self.braked)
 
+    @property
+    def agreed_hash(self) -> str:
+        """A stable hash of all steps: what an approval means that stands for the agreement of a source."""
+        return hashlib.sha256(f"agreed {self.hash}".encode()).hexdigest()
+
+    def is_approved(self, approved_hash: str | None) -> bool:
+        """Tell whether an approval lets the braked steps pass: it named them, or all steps."""
+        return approved_hash is not None and approved_hash in (self.braked_hash, self.agreed_hash)
+
 
 def _hash(steps: tuple[Step, ...]) -> str:
     return hashlib.sha256("".join(step.hash() for step in steps).encode()).hexdigest()

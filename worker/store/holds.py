@@ -1,6 +1,7 @@
 """Holds: what a trip of a brake stopped, the jobs it covers, and the hash that an approval must name.
 
-One trip is one hold over the plans of many jobs, decided once. A policy that is kept out is a hold, too, over no jobs.
+One trip is one hold over the plans of many jobs, decided once. So is what waits for a source that must agree and does
+not answer. A policy that is kept out is a hold, too, over no jobs.
 """
 
 import hashlib
@@ -15,12 +16,15 @@ from sqlalchemy.orm import Session
 from worker.planning.policy_change import PolicyChange, counts_from
 from worker.planning.step import Brake
 from worker.store import jobs, people
+from worker.store.exclusion import one_at_a_time
 from worker.store.spelled import is_in
 from worker.store.states import JobState
 from worker.store.tables import HoldRow, JobRow
 
 POLICY = "policy"
 """Stands in a row for the brake and the source where a policy is held."""
+AGREEMENT = "agreement"
+"""Stands in a row for the brake where the source does not answer that must agree to what cannot be undone."""
 
 
 class HoldState(StrEnum):
@@ -42,9 +46,9 @@ class Hold:
 
     id: int
     brake: Brake | None
-    """None where it is a policy that is held."""
+    """None where it is a policy that is held, or where a source must agree."""
     source: str
-    """Whose statements tripped it; "policy" where a policy is held."""
+    """Whose statements tripped it, or who must agree; "policy" where a policy is held."""
     state: HoldState
     opened_at: datetime
     counted: int
@@ -60,6 +64,13 @@ class Hold:
     """Names those jobs and their braked steps: when either changes between the look and the approval, so does it."""
     policy: PolicyChange | None = None
     """The policy that is kept out, what stays in force instead, and what was counted."""
+
+    @property
+    def kind(self) -> str:
+        """What holds: "brake", "agreement" or "policy"."""
+        if self.policy is not None:
+            return POLICY
+        return "brake" if self.brake else AGREEMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +90,33 @@ class HoldChanged(RuntimeError):
 
 def open_or_join(session: Session, trip: Trip, now: datetime) -> int:
     """Return the open hold of this brake and source, opened if there is none. Called under the brake's lock."""
-    same = select(HoldRow.id).where(HoldRow.brake == trip.brake, HoldRow.source == trip.source)
+    return _open_or_join(
+        session,
+        HoldRow(
+            brake=trip.brake,
+            source=trip.source,
+            state=HoldState.OPEN,
+            opened_at=now,
+            counted=trip.counted,
+            allowed=trip.allowed,
+            population=trip.population,
+        ),
+    )
+
+
+def await_agreement(session: Session, source: str, now: datetime) -> int:
+    """Return the open hold over what this source must agree to, opened if there is none."""
+    one_at_a_time(session, ["holds.agreement"])
+    new = HoldRow(brake=AGREEMENT, source=source, state=HoldState.OPEN, opened_at=now)
+    new.counted = new.allowed = new.population = 0
+    return _open_or_join(session, new)
+
+
+def _open_or_join(session: Session, row: HoldRow) -> int:
+    same = select(HoldRow.id).where(HoldRow.brake == row.brake, HoldRow.source == row.source)
     known = session.scalar(same.where(is_in(HoldRow.state, HoldState.OPEN)))
     if known is not None:
         return known
-    row = HoldRow(
-        brake=trip.brake,
-        source=trip.source,
-        state=HoldState.OPEN,
-        opened_at=now,
-        counted=trip.counted,
-        allowed=trip.allowed,
-        population=trip.population,
-    )
     session.add(row)
     session.flush()
     return row.id
@@ -174,7 +199,7 @@ def _hold(row: HoldRow, covered: list[tuple[int, str]]) -> Hold:
     policy = _policy(row)
     return Hold(
         id=row.id,
-        brake=None if policy else Brake(row.brake),
+        brake=None if row.brake in (POLICY, AGREEMENT) else Brake(row.brake),
         source=row.source,
         state=HoldState(row.state),
         opened_at=row.opened_at,

@@ -158,7 +158,7 @@ def hold_object(hold: Hold, stopped: Sequence[JobRow]) -> JsonObject:
     """Return a hold with the jobs it stops, or the policy; ``plan`` is the hash that an approval must name."""
     return {
         "id": str(hold.id),
-        "kind": "policy" if hold.policy else "brake",
+        "kind": hold.kind,
         "brake": hold.brake.value if hold.brake else None,
         "source": hold.source,
         "state": hold.state.value,

@@ -1,4 +1,4 @@
-"""``holds``: what the brakes stopped, a policy too, and the decision about it."""
+"""``holds``: what the brakes stopped, a policy too, or a source that does not answer, and the decision about it."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from worker.web.objects import hold_object, jobs_of_hold, listing
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="holds", help="What the brakes stopped.", no_args_is_help=True)
+    group = typer.Typer(name="holds", help="What the brakes stopped, or a silent source.", no_args_is_help=True)
     group.command("list")(list_holds)
     group.command()(show)
     group.command()(approve)
@@ -47,7 +47,7 @@ def list_holds(
         for hold in found:
             _show(session, hold)
     if not found:
-        say("Nothing is held by a brake.")
+        say("Nothing is held by a brake or a source.")
 
 
 def show(hold_id: Id, *, as_json: Json = False) -> None:
@@ -109,9 +109,13 @@ def _show(session: Session, hold: Hold) -> None:
 
 
 def _show_jobs(session: Session, hold: Hold, zone: ZoneInfo) -> None:
-    brake = hold.brake.value if hold.brake else None
-    say(f"hold {hold.id}: the brake on {brake} of {hold.source}, {hold.state.value}", style="bold")
-    say(f"  since {moment(hold.opened_at, zone)}: {hold.counted} already, {hold.allowed} allowed for {hold.population}")
+    if hold.brake is None:
+        what, why = f"{hold.source} must agree and does not answer", "what cannot be undone waits for it"
+    else:
+        what = f"the brake on {hold.brake.value} of {hold.source}"
+        why = f"{hold.counted} already, {hold.allowed} allowed for {hold.population}"
+    say(f"hold {hold.id}: {what}, {hold.state.value}", style="bold")
+    say(f"  since {moment(hold.opened_at, zone)}: {why}")
     stopped = jobs_of_hold(session, hold)
     for row, subject in zip(stopped, subjects_of(session, stopped), strict=True):
         calls = ", ".join(f"{step.operation.value} {step.target}" for step in planned(row))

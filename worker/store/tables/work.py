@@ -158,6 +158,7 @@ class UndoRow(Base):
 class HoldRow(Base):
     """One trip of a brake: a hold over the plans of many jobs, or over one policy, decided once.
 
+    Over jobs for which a source must agree that does not answer, ``brake`` is "agreement" and the counts are 0.
     Over a policy ``brake`` and ``source`` are both "policy", so that one at most is open; ``counted``, ``allowed`` and
     ``population`` are those of the brake that it exceeds most.
     """
