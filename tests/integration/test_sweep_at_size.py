@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from threading import Barrier
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from tests.integration.conftest import ENGINES
 from tests.integration.office import DAY, MONDAY, ON_POSTGRESQL, Office
@@ -20,6 +20,8 @@ from worker.sandbox import RunningSandbox
 from worker.store import agreement, leases
 from worker.store.database import Database
 from worker.store.policies import active_policy
+from worker.store.tables import JobRow
+from worker.store.undos import ways_back
 
 MANY = 100_000
 MOST_STATEMENTS = 22
@@ -65,6 +67,13 @@ _DUE_JOBS = """
 insert into jobs (subject_kind, subject_key, state, urgency, run_at, generation, fence, failures,
                   created_at, updated_at)
 {count} select 'shared', n || '@example.org', 'queued', 1 + n % 3, {now}, 1, 0, 0, {now}, {now} from number
+"""
+
+
+_LIST_JOBS = """
+insert into jobs (subject_kind, subject_key, state, urgency, run_at, event_id, generation, fence, failures,
+                  created_at, updated_at, finished_at)
+select 'shared', id || '@example.org', 'done', 2, {now}, id, 1, 0, 0, {now}, {now}, {now} from events where id <= 100
 """
 
 
@@ -153,6 +162,19 @@ def test_a_claim_among_a_thousand_due_and_a_long_history_reads_one_entry_of_its_
     assert _whole(sent) == []
     assert "ix_jobs_due" in claim.plan
     assert not any(word in claim.plan for word in ('"Sort"', "TEMP B-TREE"))
+
+
+def test_a_page_of_jobs_of_lists_is_told_undoable_by_indexes(old: Office) -> None:
+    """Whose event gave its person a job of their own is found among that person's jobs alone."""
+    with old.database.write() as session:
+        session.connection().exec_driver_sql(_told(old.database, _LIST_JOBS))
+        rows = list(session.scalars(select(JobRow).where(JobRow.subject_kind == "shared")))
+        with sent_to(old.database) as sent:
+            ways = ways_back(session, rows)
+        session.rollback()
+
+    assert len(ways) == 100
+    assert _whole([each for each in sent if "events" in each.statement]) == []  # nothing was ever undone here
 
 
 def test_thousands_that_wait_for_another_day_are_not_read_for_what_is_due(old: Office) -> None:

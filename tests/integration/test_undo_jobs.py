@@ -174,17 +174,29 @@ def test_undone_rename_that_is_told_again_keeps_its_address(office: Office) -> N
 
 
 def test_move_between_groups_is_undone_by_the_shared_job(office: Office) -> None:
-    """Who only moves between groups has no job of their own, so the job of the shared address takes the move back."""
+    """Who only moves between groups has no job of their own, so the job of the shared address takes the move back.
+
+    Lists of jobs say which can be undone so, until it is.
+    """
     office.employ("Ada Lovelace", "Grace Hopper", department="Engineering")
     office.join("E3", "Alan Turing", department="Support")
     office.drain()
     before = office.mail_state()
     _tell("updated", department="Support")(office)
     assert office.aliases()["support"] == {"ada.lovelace", "alan.turing"}
+    moved = office.job_on("support")
+    shared = {job.id for job in office.jobs() if job.subject_kind == "shared"}
+    assert shared & _undoable(office) == {moved.id, office.job_on("engineering").id}
 
-    _undo(office, office.job_on("support").id)
+    _undo(office, moved.id)
 
     assert office.mail_state() == before
+    assert moved.id not in _undoable(office)
+
+
+def _undoable(office: Office) -> set[int]:
+    with office.database.read() as session:
+        return {job_id for job_id, way in ways_back(session, office.jobs()).items() if way.is_open}
 
 
 def test_change_of_manager_is_undone(office: Office) -> None:
@@ -242,6 +254,7 @@ def test_refused_where_there_is_nothing_to_undo(office: Office) -> None:
     assert _refused(office, 999) == "there is no job 999"
     assert "only read the domain example.org" in _refused(office, domain.id)
     assert f"undo job {joined.id}, the person's own" in _refused(office, shared.id)
+    assert _undoable(office) == {joined.id}
 
     _tell("renamed", familyName="King")(office)
     king = office.job_of(1)

@@ -1,19 +1,20 @@
 """What was undone, and until when a job can be: told from columns alone, for lists of any length."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from worker.planning.step import Operation
 from worker.store.states import StepState
 from worker.store.subjects import SubjectKind
-from worker.store.tables import JobRow, PersonRow, StepRow, UndoRow
+from worker.store.tables import EventRow, JobRow, PersonRow, StepRow, UndoRow
 
 IRREVERSIBLE = (Operation.DELETE_MAILBOX, Operation.RELEASE_ADDRESS)
 """What takes something that nobody can give back."""
+_LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,15 @@ class WayBack:
 
 def ways_back(session: Session, rows: Sequence[JobRow]) -> Mapping[int, WayBack]:
     """Return the way back of each of these jobs, by its id."""
-    undone = _undone(session, [row.id for row in rows])
+    undone, by_list = _undone(session, [row.id for row in rows]), _undone_by_list(session, rows)
     people = sorted({row.person_id for row in rows if row.person_id is not None})
     taken, ends = _last_taking(session, people), _ends(session, people)
-    return {row.id: _way_back(row, undone.get(row.id), taken, ends) for row in rows}
+    return {
+        row.id: _way_back_of_list(row, undone.get(row.id), by_list)
+        if row.person_id is None
+        else _way_back(row, undone.get(row.id), taken, ends)
+        for row in rows
+    }
 
 
 def undone_by(session: Session, job_id: int) -> int | None:
@@ -55,10 +61,27 @@ def note(session: Session, job_id: int, event_id: int, now: datetime) -> None:
 def _way_back(
     row: JobRow, undone: int | None, taken: Mapping[int, int], ends: Mapping[int, datetime | None]
 ) -> WayBack:
-    if row.subject_kind != SubjectKind.PERSON or row.person_id is None:
-        return WayBack(is_open=False, until=None, undone_by=undone)
-    is_open = undone is None and taken.get(row.person_id, 0) < row.id
-    return WayBack(is_open, ends.get(row.person_id) if is_open else None, undone)
+    person_id = row.person_id or 0
+    is_open = undone is None and taken.get(person_id, 0) < row.id
+    return WayBack(is_open, ends.get(person_id) if is_open else None, undone)
+
+
+def _way_back_of_list(row: JobRow, undone: int | None, by_list: Collection[int]) -> WayBack:
+    """What somebody moves between can be had back at any time; a deletion of their mailbox takes nothing of that."""
+    return WayBack(is_open=undone is None and row.event_id in by_list, until=None, undone_by=undone)
+
+
+def _undone_by_list(session: Session, rows: Sequence[JobRow]) -> frozenset[int]:
+    """Return of what people told behind jobs of lists whatever gave its person no job of their own.
+
+    That is undone by the job of the list, and anything else by the person's own.
+    """
+    of_lists = [row.event_id for row in rows if row.subject_kind in _LISTS and row.event_id is not None]
+    if not of_lists:
+        return frozenset()
+    own = exists().where(JobRow.person_id == EventRow.person_id, JobRow.event_id == EventRow.id)
+    told = select(EventRow.id).join(PersonRow, PersonRow.id == EventRow.person_id)
+    return frozenset(session.scalars(told.where(EventRow.id.in_(of_lists), PersonRow.erased_at.is_(None), ~own)))
 
 
 def _undone(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
