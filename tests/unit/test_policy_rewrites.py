@@ -12,6 +12,8 @@ name = "support"
 local_part_rule = "Support-*"
 members = { department = "Support" }
 """
+PROTECTED = ("abuse@example.org", "admin@example.org", "postmaster@example.org")
+NARROW = "in naming.protected; narrow it, or take that out there first"
 SMALLEST = '[organisation]\ndomain = "example.org"\n'
 
 
@@ -54,6 +56,14 @@ def test_a_rewrite_has_a_name_a_rule_and_members():
             rewrite(local_part_rule="'.*'"),
             "line 5: rewrites[0].local_part_rule: '.*' is not a local part with * for anything, such as 'support-*'",
         ),
+        (
+            rewrite(local_part_rule="'ad*'"),
+            f"line 5: rewrites[0].local_part_rule: 'ad*' takes the mail of admin@example.org, {NARROW}",
+        ),
+        (
+            rewrite(local_part_rule="'*'"),
+            f"line 5: rewrites[0].local_part_rule: '*' takes the mail of {', '.join(PROTECTED)}, {NARROW}",
+        ),
         (rewrite(order="-1"), "line 7: rewrites[0].order: must not be less than 0"),
         (rewrite(order="true"), "line 7: rewrites[0].order: must be a whole number"),
         (
@@ -83,8 +93,20 @@ def test_a_mistake_in_a_rewrite_is_told_with_its_line(text, problem):
 
 @pytest.mark.parametrize("rule", ["*", "support-*", "*-desk", "a*b*c", "tfacc-catch+"])
 def test_a_rule_is_a_local_part_with_stars(rule):
-    """The star stands for anything, anywhere, and need not be there."""
-    assert load_policy(SMALLEST + rewrite(local_part_rule=f"'{rule}'")).rewrites[0].local_part_rule == rule
+    """The star stands for anything, anywhere, and need not be there; here no address is protected."""
+    text = f"{SMALLEST}[naming]\nprotected = []\n" + rewrite(local_part_rule=f"'{rule}'")
+
+    assert load_policy(text).rewrites[0].local_part_rule == rule
+
+
+def test_an_address_is_protected_from_the_rules_of_its_own_domain():
+    """One of another domain gets no mail by them."""
+    text = SMALLEST + '[naming]\nprotected = ["hr@example.fr"]\n[[domains]]\nname = "example.fr"\npeople = {}\n'
+    rule = rewrite(local_part_rule="'h*'")
+
+    assert load_policy(text + rule).rewrites[0].local_part_rule == "h*"
+    with pytest.raises(PolicyInvalid, match=r"takes the mail of hr@example\.fr, in naming\.protected"):
+        load_policy(text + rule + "domain = 'example.fr'\n")
 
 
 def test_a_rewrite_may_be_called_like_a_group():

@@ -18,7 +18,7 @@ def contradictions(policy: Policy) -> Iterator[Finding]:
     yield from _protected(policy)
     yield from _overrides(policy)
     yield from _groups(policy)
-    yield from rewrites(policy)
+    yield from rewrites(policy, _protected_addresses(policy))
     yield from _stages(policy)
     yield from _leaving_fallback(policy)
     yield from unknown_variables(policy)

@@ -1,14 +1,14 @@
 """What the rewrites of a policy may not say although each of their keys is well formed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from worker.mail import InvalidAddress, domain_of
+from worker.mail import Address, InvalidAddress, domain_of, fits_rule, local_part_of
 from worker.policy.document import Policy, RewriteSection
 from worker.toml.lines import Finding, KeyPath
 
 
-def rewrites(policy: Policy) -> Iterator[Finding]:
-    """Yield where rewrites contradict one another, the policy's domains or the mail host's limits."""
+def rewrites(policy: Policy, protected: Collection[Address]) -> Iterator[Finding]:
+    """Yield where rewrites contradict one another, the policy's domains and protected addresses or the host."""
     names, rules = set[tuple[str, str]](), set[tuple[str, str]]()
     for index, rewrite in enumerate(policy.rewrites):
         here: KeyPath = ("rewrites", index)
@@ -20,10 +20,18 @@ def rewrites(policy: Policy) -> Iterator[Finding]:
         if (rewrite.local_part_rule, domain) in rules:
             taken = f"{rewrite.local_part_rule!r} is another rewrite's rule already, so one of them gets nothing"
             yield (*here, "local_part_rule"), taken
+        if theirs := _of_protected(rewrite, domain, protected):
+            takes = f"{rewrite.local_part_rule!r} takes the mail of {', '.join(theirs)}, in naming.protected"
+            yield (*here, "local_part_rule"), f"{takes}; narrow it, or take that out there first"
         names.add((rewrite.name, domain))
         rules.add((rewrite.local_part_rule, domain))
         if (reason := _fallback(policy, rewrite, domain)) is not None:
             yield (*here, "fallback"), reason
+
+
+def _of_protected(rewrite: RewriteSection, domain: str, protected: Collection[Address]) -> list[Address]:
+    of_domain = sorted(each for each in protected if domain_of(each) == domain)
+    return [each for each in of_domain if fits_rule(rewrite.local_part_rule, local_part_of(each))]
 
 
 def _fallback(policy: Policy, rewrite: RewriteSection, domain: str) -> str | None:
