@@ -229,6 +229,35 @@ def test_a_source_that_is_down_holds_the_stage_until_it_answers(leaver: Leaver) 
     assert closed.state is HoldState.LAPSED
 
 
+def test_news_that_have_come_are_waited_for(leaver: Leaver) -> None:
+    """The source answered a moment ago; since then it has said that something changed, and does not answer."""
+    leaver.office.move(30 * DAY - 10 * MINUTE)
+    leaver.hint()
+    leaver.work()
+    leaver.vendor.always = answering(500)
+    leaver.hint()
+    leaver.let(10 * MINUTE)
+    assert set(leaver.office.mailboxes()) == {"ada.lovelace"}
+    assert leaver.job().state is JobState.WAITING
+
+    leaver.vendor.records["E1"], leaver.vendor.always = ADA | {"end": None}, None
+    for _ in range(5):
+        leaver.let(MINUTE)
+    assert leaver.deleted() == []
+    assert leaver.office.doors("ada.lovelace")["send"]
+
+
+def test_an_answer_of_a_moment_ago_is_enough(leaver: Leaver) -> None:
+    """Whatever it was asked for."""
+    leaver.office.move(30 * DAY - 10 * MINUTE)
+    leaver.hint()
+    leaver.work()
+    leaver.let(10 * MINUTE)
+
+    assert leaver.vendor.asked == [RECORD]
+    assert leaver.office.mailboxes() == {}
+
+
 def test_refused_credentials_hold_the_stage_at_once(leaver: Leaver) -> None:
     """Somebody must mend them, so nobody waits for an answer."""
     leaver.vendor.always = answering(401)
