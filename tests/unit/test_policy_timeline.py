@@ -149,3 +149,24 @@ def test_serving_a_state_gives_the_view_after_it() -> None:
     assert served(once, policy(), blocked, NOW + timedelta(days=1)) == once
     assert served(once, policy(), WantedMailbox(ADDRESS, "Ada"), NOW).blocked_at is None
     assert not served(once, policy(), NoMailbox(), NOW).mailbox_exists
+
+
+def test_a_start_that_was_put_off_is_told_as_a_start() -> None:
+    """The mailbox is there and stays open, so that nothing but the time of waiting ends on that day."""
+    put_off = employment(hire_date=utc("2026-05-01").date())
+
+    changes = timeline(view(put_off), policy(timezone="UTC"), NOW)
+
+    assert _steps(changes) == [(utc("2026-04-29"), "joining")]
+    assert desired(view(put_off, suspended=True), policy(timezone="UTC"), NOW).state.next_step == "joining"
+
+
+@given(views(), policies(), instants)
+def test_nobody_departs_who_works_here_from_then_on(seen: PersonView, rules: Policy, now: datetime) -> None:
+    """Whatever else is told of a change, it is no departure then; and nobody joins who is gone by it."""
+    decision = desired(seen, rules, now)
+
+    if decision.valid_until is not None:
+        after = _state(seen, rules, decision.valid_until).phase
+        assert not (decision.state.next_step == "departure" and after in ("active", "suspended"))
+        assert not (decision.state.next_step == "joining" and after in ("left", "cancelled", "pending"))

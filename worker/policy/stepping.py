@@ -11,7 +11,12 @@ def step_between(now: DesiredPerson, after: DesiredPerson) -> str:
     words = [*_mailbox_steps(now.mailbox, after.mailbox)]
     if now.groups and not after.groups:
         words.insert(1, "leave-groups")
-    return listed(words) or "departure"
+    return listed(words) or ("joining" if _begins(now, after) else "departure")
+
+
+def _begins(now: DesiredPerson, after: DesiredPerson) -> bool:
+    """Tell whether somebody works here from then on who did not, where nothing else tells the two states apart."""
+    return after.phase in ("active", "suspended") or (now.phase, after.phase) == ("pending", "leaving")
 
 
 def _mailbox_steps(now: PersonState, after: PersonState) -> Iterator[str]:
