@@ -27,12 +27,17 @@ do = ["release-address"]
 @pytest.fixture
 def given_up(office: Office) -> Office:
     """An office in which ada.lovelace was given up ten days after Ada left."""
+    gave_up(office)
+    assert office.mailboxes() == {}
+    return office
+
+
+def gave_up(office: Office) -> None:
+    """Have Ada join, leave and give her address up."""
     office.activate(POLICY)
     office.employ("Ada Lovelace")
     office.tell("left", "E1")
     office.work_on(DAY * 11, every=DAY)
-    assert office.mailboxes() == {}
-    return office
 
 
 def test_a_namesake_gets_another_name_during_the_quarantine(given_up: Office) -> None:
@@ -51,6 +56,26 @@ def test_a_namesake_gets_the_name_after_the_quarantine(given_up: Office) -> None
 
     assert set(given_up.mailboxes()) == {"ada.lovelace"}
     assert given_up.outstanding() == []
+
+
+def test_a_foreign_mailbox_behind_a_name_in_quarantine_is_named(office: Office) -> None:
+    """The second name is somebody else's at the host, and the first is barred: the job and a plan say which to free."""
+    office.seed(mailboxes=({"local_part": "a.lovelace", "name": "Somebody"},))
+    gave_up(office)
+    office.join("E2", "Ada Lovelace")
+    office.drain()
+
+    why = "a.lovelace@example.org exists already and was not made here: adopt it, free it, or state a workEmail"
+    assert office.outstanding() == [("person", "held", why)]
+    (plan,) = preview(office.execution, office.intake, OfPerson(2)).subjects
+    assert plan.stopped == why
+
+    office.host("DELETE", "mailboxes/a.lovelace")
+    office.move(DAY)
+    office.tell("updated", "E2", department="Sales")
+    office.work_on(DAY, every=DAY / 4)
+    assert set(office.mailboxes()) == {"a.lovelace"}
+    assert office.outstanding() == []
 
 
 def test_whoever_had_the_address_gets_it_back_at_once(given_up: Office) -> None:

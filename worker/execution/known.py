@@ -95,7 +95,7 @@ def know(session: Session, run: Run) -> Known | None:
         domain_read_at=domains.domain_read_at(session, _domain(view, policy)),
         tried=any(row.operation == Operation.CREATE_MAILBOX and row.state in _TRIED for row in (*ours, *left)),
         unsettled=bool(unsettled),
-        blocked_by=None if rows else _blocked_by(session, view, policy),
+        blocked_by=None if rows else _blocked_by(session, view, policy, run.now),
         barred=barred(session, view, policy, run.now),
         creations_paused_until=pauses.last(session, PauseKind.CREATIONS),
         named_in=_named_in(session, view, state),
@@ -113,8 +113,9 @@ def _domain(view: PersonView, policy: Policy) -> str:
     return domain_of(view.address) if view.address else home_of(view.profile.facts, policy)
 
 
-def _blocked_by(session: Session, view: PersonView, policy: Policy) -> Address | None:
+def _blocked_by(session: Session, view: PersonView, policy: Policy, now: datetime) -> Address | None:
+    person_id, reuse_after = int(view.profile.key), policy.naming.reuse_after.length
     try:
-        return addresses.first_foreign(session, candidates(view.profile.facts, policy))
+        return addresses.first_foreign(session, candidates(view.profile.facts, policy), person_id, reuse_after, now)
     except (NoUsableName, UnknownDomain):
         return None

@@ -225,8 +225,10 @@ def _no_address(scene: Scene, view: PersonView) -> str | None:
     """Return why no address could be held for somebody who needs one."""
     if view.address is not None:
         return None
+    person_id, reuse_after = int(view.profile.key), scene.policy.naming.reuse_after.length
     try:
-        taken = addresses.first_foreign(scene.session, candidates(view.profile.facts, scene.policy))
+        offered = candidates(view.profile.facts, scene.policy)
+        taken = addresses.first_foreign(scene.session, offered, person_id, reuse_after, scene.now)
     except (NoUsableName, UnknownDomain) as error:
         return str(error)
     if taken:

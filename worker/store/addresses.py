@@ -178,11 +178,18 @@ def reserve_first_free(
     return None
 
 
-def first_foreign(session: Session, candidates: Iterator[Address]) -> Address | None:
-    """Return the first candidate that exists at the host and is not ours, unless a free one comes before it."""
+def first_foreign(
+    session: Session, candidates: Iterator[Address], person_id: int, reuse_after: timedelta, now: datetime
+) -> Address | None:
+    """Return the first candidate that exists at the host and is not ours, unless a free one comes before it.
+
+    One in quarantine is neither, as for ``reserve_first_free``, whose search this explains.
+    """
     for candidate in candidates:
         row = held(session, candidate)
-        if row is None or _is_foreign(row):
+        if row is not None and not _is_foreign(row):
+            continue
+        if not quarantined_until(session, candidate, person_id, reuse_after, now):
             return candidate if row else None
     return None
 
