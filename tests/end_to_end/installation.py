@@ -136,9 +136,9 @@ class Installation:
         self.processes.append(process)
         return process
 
-    def start_serving(self, command: str = "serve") -> subprocess.Popen[bytes]:
+    def start_serving(self, command: str = "serve", *options: str) -> subprocess.Popen[bytes]:
         """Start the HTTP server, or all in one process (``up``), and wait until it answers."""
-        process = self.start(command)
+        process = self.start(command, *options)
         with plain_client() as client:
 
             def answers() -> bool:
