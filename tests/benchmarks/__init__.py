@@ -1,1 +1,1 @@
-"""Measurements, run on purpose and never by the test suite."""
+"""Measurements, run on purpose. Of the test suite one test alone has one of them made, for what holds anywhere."""
