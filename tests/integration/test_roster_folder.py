@@ -107,6 +107,22 @@ def test_an_upload_that_stalled_is_imported_once_more_as_a_whole(office: Office,
     assert look(office, folder, 40.0, 60.0) == 0
 
 
+def test_a_file_that_somebody_saves_where_it_was_put_is_no_upload(office: Office, folder: Folder) -> None:
+    """An older roster would undo what newer ones state: neither a copy in its place nor a shorter text is believed."""
+    for name in ("first.csv", "second.csv"):
+        drop(folder, name)
+        assert look(office, folder) == 1
+    drop(folder, "third.csv", ADA.replace("Ada", "Augusta"))
+    assert look(office, folder) == 1
+
+    saved, shortened = (next((folder.source.path / "processed").glob(f"*-{name}.csv")) for name in ("first", "second"))
+    (folder.source.path / "copy").write_text(f"{ADA}\n")
+    (folder.source.path / "copy").rename(saved)
+    shortened.write_text(ADA.strip())
+    assert look(office, folder, 20.0, 40.0) == 0
+    assert len(files(folder, "processed")) == 6
+
+
 def test_an_upload_that_goes_on_while_it_is_read_is_not_believed(office: Office, folder: Folder) -> None:
     """Nothing of it is accepted before it has come to rest."""
     rows = "".join(f"E{number},Ada\n" for number in range(2 * AT_ONCE))

@@ -147,8 +147,8 @@ class Folder:
             self._ended.append((self._path / room / taken.final, taken.name, read))
 
     def grown(self) -> list[str]:
-        """Give back what somebody wrote to since it was put aside here, of the newest hundred, and return the names."""
-        grown = [each for each in self._ended if _sight_at(each[0]) not in (None, each[2])]
+        """Give back what was written on to since it was put aside here, of the newest hundred, and return the names."""
+        grown = [each for each in self._ended if _went_on(_sight_at(each[0]), each[2])]
         for each in grown:
             self._ended.remove(each)
             if self._give_back(*each[:2]):
@@ -231,6 +231,14 @@ def _sight_at(path: Path) -> _Sight | None:
         return _sight(path.lstat())
     except FileNotFoundError:
         return None
+
+
+def _went_on(now: _Sight | None, read: _Sight) -> bool:
+    """Tell whether an upload goes on: it writes to the file itself.
+
+    What an editor saves is another file or a shorter one, and must not be believed as the newest roster.
+    """
+    return now is not None and now != read and now[0] == read[0] and now[1] >= read[1]
 
 
 def _write(path: Path, result: object) -> None:
