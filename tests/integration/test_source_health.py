@@ -361,6 +361,24 @@ def test_refused_events_alarm_until_good_ones_follow(office: Office) -> None:
     assert alarms(office) == {}
 
 
+@pytest.mark.parametrize(
+    ("kind", "mend"),
+    [
+        ("github", "mend the sender or its mapping, then `mailroster sources replay hr`"),
+        ("amqp", "mend the sender, then publish again what became a dead letter"),
+        ("folder", "mend the files or the source's table, then have them imported again"),
+        (None, "mend the sender, then have it send them again"),
+    ],
+)
+def test_what_was_refused_comes_again_by_the_way_it_came(office: Office, kind: str | None, mend: str) -> None:
+    """Only where it was kept it is said to be replayed."""
+    refuse(office, 5)
+    with office.database.read() as session:
+        found = health_of(session, Watched("hr", kind), office.clock.now()).alarms
+
+    assert [each.mend for each in found if each.kind is AlarmKind.REJECTED] == [mend]
+
+
 def test_sources_of_the_file_and_others_that_were_heard_are_watched(office: Office) -> None:
     """A reserved way in is shown once it was heard; the operator is no source."""
     with office.database.read() as session:

@@ -146,7 +146,7 @@ def _alarms(source: Watched, heard: Heard, now: datetime) -> Iterator[Alarm]:
         yield Alarm(
             AlarmKind.REJECTED,
             f"{heard.newest_rejected} of its newest {heard.newest} events were refused{why}",
-            f"mend the sender or its mapping, then `mailroster sources replay {source.name}`",
+            _mend_of_rejected(source),
         )
     elif (unread := heard.last_hour[TallyKind.TURNED_AWAY]) >= REJECTED_OF_NEWEST:
         yield Alarm(
@@ -155,6 +155,19 @@ def _alarms(source: Watched, heard: Heard, now: datetime) -> Iterator[Alarm]:
             "if they are its own they are lost: mend the sender, then have it send them again; "
             "anybody who knows the address may have sent them",
         )
+
+
+def _mend_of_rejected(source: Watched) -> str:
+    """Say how what was refused comes again: only what a hook refused is kept to be replayed."""
+    match source.kind:
+        case None:
+            return "mend the sender, then have it send them again"
+        case SourceKind.AMQP:
+            return "mend the sender, then publish again what became a dead letter"
+        case SourceKind.FILE | SourceKind.FOLDER:
+            return "mend the files or the source's table, then have them imported again"
+        case _:
+            return f"mend the sender or its mapping, then `mailroster sources replay {source.name}`"
 
 
 def _unsigned(heard: Heard) -> str | None:
