@@ -87,6 +87,15 @@ def test_source_kind_is_documented(kind: str) -> None:
     assert f"| `{kind}` |" in SOURCES
 
 
+def test_source_that_sends_with_a_token_needs_no_more_than_is_said() -> None:
+    """Senders of CloudEvents over HTTP have their row, and the table that it names is one."""
+    (row,) = [line for line in SOURCES.splitlines() if "`/api/v1/events`" in line and line.startswith("| ")]
+    assert "`mailroster token create --role source --source NAME`" in row
+    (table,) = re.findall(r'`(kind = "\w+")`', row)
+
+    assert load_sources(f"[sources.hr]\n{table}\n", {}).get("hr") is not None
+
+
 def test_sources_of_the_chapter_can_be_used() -> None:
     """Its examples make up one file, and those of an hmac and an amqp source show every key of their kind."""
     examples = "\n".join(re.findall(r"```toml\n(.*?)```", SOURCES, re.DOTALL)).replace("secret_file", "secret_env")
