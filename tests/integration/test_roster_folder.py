@@ -296,6 +296,27 @@ def test_a_complete_roster_every_night(office: Office, tmp_path: Path) -> None:
     assert "it lists 1 (11%)" in result(folder, "rejected")["faults"][0]["reason"]
 
 
+def test_the_parts_of_an_upload_that_stalls_are_one_opinion(office: Office, tmp_path: Path) -> None:
+    """Who stands at the end of a complete roster does not leave because it stalled as often as rosters must agree."""
+    folder = watched(tmp_path / "drop", full=True, complete_snapshots=2, floor=0.5)
+    rows = [f"E{number},Ada\n" for number in range(10)]
+    drop(folder, "first.csv", "".join(["subject,givenName\n", *rows]))
+    assert look(office, folder) == 1
+    office.apply_all()
+    with drop(folder, "export.csv", "".join(["subject,givenName\n", *rows[1:6]])).open("a") as upload:
+        for now_s, more in ((20.0, rows[6:8]), (40.0, rows[8:])):
+            assert look(office, folder, now_s, now_s + SETTLED_S) == 1
+            upload.write("".join(more))
+            upload.flush()
+    assert look(office, folder, 60.0, 60.0 + SETTLED_S) == 1
+    office.apply_all()
+    assert {event.type for event in office.events()} == {"person.joined"}
+
+    drop(folder, "next.csv", "".join(["subject,givenName\n", *rows[1:9]]))
+    assert look(office, folder, 80.0, 80.0 + SETTLED_S) == 1
+    assert [event.subject for event in office.events() if event.type == "person.left"] == ["E0"]
+
+
 @pytest.mark.parametrize("kind_of_letter", ["b", "\N{LATIN SMALL LETTER A WITH DIAERESIS}"])
 @pytest.mark.parametrize("bytes_in_all", [224, 226, 240, 255])
 def test_a_name_as_long_as_may_be_stops_nobody(

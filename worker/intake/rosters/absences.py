@@ -53,7 +53,13 @@ def look_for_absent(
 
 
 def remember(
-    session: Session, source: FileSource, row: SnapshotRow, listed: Collection[str], absences: Absences | None
+    session: Session,
+    source: FileSource,
+    row: SnapshotRow,
+    listed: Collection[str],
+    absences: Absences | None,
+    *,
+    is_opinion: bool = True,
 ) -> Absences | None:
     """Keep that a roster was read, and count who is absent from it, if it is a complete one of its own."""
     snapshots.lock_source(session, source.name)
@@ -61,7 +67,7 @@ def remember(
     before = snapshots.absent_subjects(session, source.name)
     seen = [subject for subject in before if subject in listed or (absences and subject not in absent)]
     snapshots.forget_absences(session, source.name, seen)
-    if absences is not None and source.creates:
+    if absences is not None and source.creates and is_opinion:
         since = row.taken_at - source.min_apart
         row.counted = not snapshots.was_counted(session, source.name, row.digest, since)
     snapshots.insert(session, row)

@@ -27,6 +27,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
+from worker.intake.rosters.sight import Sight, sight_at, sight_of, went_on
 from worker.sources.roster_files import FolderSource
 
 WORKING: Final = "working"
@@ -39,9 +40,6 @@ _MAY_GROW = 100
 _LONGEST_NAME = 200
 """Bytes of a name that leave room for what is put around it: no file system that we know takes more than 255."""
 _TAKEN = re.compile(r"(?P<stamp>\d{8}T\d{6}\.\d{6}Z)~(?P<tries>\d{1,4})~(?P<name>.+)", re.DOTALL)
-
-_Sight = tuple[int, int, int]
-"""Inode, size and time of a file: when none has changed, nobody has written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,11 @@ class Folder:
     def __init__(self, source: FolderSource) -> None:
         self.source = source
         self._path = source.path
-        self._seen: dict[str, tuple[_Sight, float]] = {}
-        self._read: dict[Taken, _Sight] = {}
-        self._ended: deque[tuple[Path, str, _Sight]] = deque(maxlen=_MAY_GROW)
+        self._seen: dict[str, tuple[Sight, float]] = {}
+        self._read: dict[Taken, Sight] = {}
+        self._ended: deque[tuple[Path, str, Sight]] = deque(maxlen=_MAY_GROW)
+        self._continued: set[int] = set()
+        """Inodes of files that were processed, and grew."""
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -102,7 +102,7 @@ class Folder:
             (self._path / name).rename(place)
         except FileNotFoundError:
             return None
-        if _sight(place.lstat()) != self._seen[name][0]:
+        if sight_of(place.lstat()) != self._seen[name][0]:
             self._give_back(place, name)
             return None
         if self.source.done is not None:
@@ -128,12 +128,17 @@ class Folder:
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError("it is no regular file")
-            self._read[taken] = _sight(os.fstat(handle))
+            self._read[taken] = sight_of(os.fstat(handle))
             yield file
 
     def is_written(self, taken: Taken) -> bool:
         """Tell whether somebody wrote to a taken file since it was opened. Where a marker ended it, nobody should."""
-        return self.source.done is None and _sight_at(self._path / WORKING / taken.working) != self._read[taken]
+        return self.source.done is None and sight_at(self._path / WORKING / taken.working) != self._read[taken]
+
+    def is_continued(self, taken: Taken) -> bool:
+        """Tell whether an earlier part of a taken file was processed here as if it were the whole."""
+        sight = sight_at(self._path / WORKING / taken.working)
+        return sight is not None and sight[0] in self._continued
 
     def give_back(self, taken: Taken) -> None:
         """Leave a taken file alone until it has settled."""
@@ -144,13 +149,17 @@ class Folder:
         _write(self._path / room / f"{taken.final}.json", result)
         (self._path / WORKING / taken.working).rename(self._path / room / taken.final)
         if (read := self._read.pop(taken, None)) is not None and self.source.done is None:
+            if room == PROCESSED:
+                self._continued.discard(read[0])
             self._ended.append((self._path / room / taken.final, taken.name, read))
 
     def grown(self) -> list[str]:
         """Give back what was written on to since it was put aside here, of the newest hundred, and return the names."""
-        grown = [each for each in self._ended if _went_on(_sight_at(each[0]), each[2])]
+        grown = [each for each in self._ended if went_on(sight_at(each[0]), each[2])]
         for each in grown:
             self._ended.remove(each)
+            if each[0].parent.name == PROCESSED:
+                self._continued.add(each[2][0])
             if self._give_back(*each[:2]):
                 each[0].with_name(f"{each[0].name}.json").unlink(missing_ok=True)
         return [name for _, name, _ in grown]
@@ -170,12 +179,12 @@ class Folder:
             if not stat.S_ISDIR((self._path / room).lstat().st_mode):
                 raise NotADirectoryError(20, "a folder of our own is expected, and no link", str(self._path / room))
 
-    def _sights(self) -> Iterator[tuple[str, _Sight]]:
+    def _sights(self) -> Iterator[tuple[str, Sight]]:
         with os.scandir(self._path) as entries:
             for entry in entries:
                 if self._is_wanted(entry.name) and entry.is_file(follow_symlinks=False):
                     with suppress(FileNotFoundError):  # somebody renamed it just now
-                        yield entry.name, _sight(entry.stat(follow_symlinks=False))
+                        yield entry.name, sight_of(entry.stat(follow_symlinks=False))
 
     def _is_wanted(self, name: str) -> bool:
         endings = _UNFINISHED + ((self.source.done,) if self.source.done else ())
@@ -183,7 +192,7 @@ class Folder:
             return False
         return any(fnmatchcase(name.lower(), pattern) for pattern in self.source.pattern)
 
-    def _since(self, name: str, sight: _Sight, now_s: float) -> float:
+    def _since(self, name: str, sight: Sight, now_s: float) -> float:
         before = self._seen.get(name)
         return before[1] if before is not None and before[0] == sight else now_s
 
@@ -220,25 +229,6 @@ def _locked(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sight(seen: os.stat_result) -> _Sight:
-    return seen.st_ino, seen.st_size, seen.st_mtime_ns
-
-
-def _sight_at(path: Path) -> _Sight | None:
-    try:
-        return _sight(path.lstat())
-    except FileNotFoundError:
-        return None
-
-
-def _went_on(now: _Sight | None, read: _Sight) -> bool:
-    """Tell whether an upload goes on: it writes to the file itself.
-
-    What an editor saves is another file or a shorter one, and must not be believed as the newest roster.
-    """
-    return now is not None and now != read and now[0] == read[0] and now[1] >= read[1]
 
 
 def _write(path: Path, result: object) -> None:

@@ -74,7 +74,7 @@ def _import(intake: Intake, source: FileSource, file: BinaryIO, order: Order, mi
     row = _row(source, order, contents, digest)
     mine.hold()
     with intake.database.write() as session:
-        absences = remember(session, source, row, listed, absences)
+        absences = remember(session, source, row, listed, absences, is_opinion=order.is_opinion)
     leaves = list(departures(intake, source, absences.leaving, order.taken_at)) if absences else []
     for leave in leaves:
         tally.add(leave, None)

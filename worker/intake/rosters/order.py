@@ -22,6 +22,8 @@ class Order:
     """The time of its events: aware, UTC."""
     full: bool = False
     """It holds everybody."""
+    is_opinion: bool = True
+    """Whom it lacks is to be counted; of a roster of which a part was counted already it is not."""
     dry_run: bool = False
     watch: Watch = _unwatched
     is_stopping: Callable[[], bool] = lambda: False

@@ -104,7 +104,13 @@ def _import(intake: Intake, folder: Folder, taken: Taken, is_stopping: Callable[
     if taken.tries > MOST_TRIES:
         why = f"its import was begun {MOST_TRIES} times and never came to its end"
         return _reject(intake, folder, taken, RosterRefused([Fault(None, None, why)], 1, 0))
-    order = Order(taken.at, full=source.full, is_stopping=is_stopping, is_written=lambda: folder.is_written(taken))
+    order = Order(
+        taken.at,
+        full=source.full,
+        is_opinion=not folder.is_continued(taken),
+        is_stopping=is_stopping,
+        is_written=lambda: folder.is_written(taken),
+    )
     try:
         with folder.opened(taken) as file:
             imported = import_roster(intake, source, file, order)
