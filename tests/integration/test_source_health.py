@@ -20,7 +20,7 @@ from tests.integration.test_web_server import FOREIGN_SECRET, joined, on_sqlite,
 from tests.integration.test_web_server import Office as Served
 from tests.vendor import vending
 from worker.bus.message import Message
-from worker.bus.taking import take, take_together
+from worker.bus.taking import set_aside, take, take_together
 from worker.intake import EventsRefused, accept
 from worker.intake.replay import Outcome
 from worker.intake.rosters import Order, import_roster
@@ -307,7 +307,7 @@ def test_only_a_delivery_by_the_source_ends_its_alarms(office: Office, counts: T
     assert alarms(office, silent_after=3 * DAY) == {}
 
 
-@pytest.mark.parametrize("together", ["one by one", "together"])
+@pytest.mark.parametrize("together", ["one by one", "together", "unread"])
 def test_a_message_of_a_bus_is_a_delivery(office: Office, counts: Tallies, together: str) -> None:
     """Whatever is in it, and also where several are committed at once."""
     office.intake = replace(office.intake, tallies=counts)
@@ -317,6 +317,8 @@ def test_a_message_of_a_bus_is_a_delivery(office: Office, counts: Tallies, toget
     office.move(4 * DAY)
     if together == "together":
         assert take_together(office.intake, "hr", [message]) == 1
+    elif together == "unread":
+        set_aside(office.intake, "hr", message, "it came back 10 times")
     else:
         take(office.intake, "hr", replace(message, body=b"none", size=4))
     counts.flush()

@@ -68,6 +68,7 @@ def take_together(intake: Intake, source: str, messages: Iterable[Message]) -> i
 
 def set_aside(intake: Intake, source: str, message: Message, reason: str) -> Taken:
     """Keep a message as rejected without reading it. Raises whatever the database raises."""
+    _heard(intake, source)
     return _refused(source, refuse(intake, source, message.text, reason).id, reason)
 
 
