@@ -16,6 +16,7 @@ from worker.sources import BadSignature, Delivery, HookSource, load_sources
 from worker.sources.signature import sign
 from worker.sources.trial import HEADER, NoTrial, body_for, read_trial, send_trial
 from worker.store.tables import Base
+from worker.web.bodies import LARGEST
 
 SECRET, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (5, 6))
 SOURCES = """
@@ -177,7 +178,7 @@ def test_a_folder_is_looked_at_and_a_file_read_without_an_import(office: Office,
 
 
 def test_a_body_that_cannot_be_read_is_told_and_not_kept(office: Office, shell: Shell) -> None:
-    """What the map lacks, what is invalid, and what is passed over; none of it is in the inbox."""
+    """What the map lacks, what is passed over, and what is too large; none of it is in the inbox."""
     before = rows(office)
     for told, why in (
         ({"kind": "employee.left"}, "map.items: the body has nothing at employees[]"),
@@ -187,6 +188,9 @@ def test_a_body_that_cannot_be_read_is_told_and_not_kept(office: Office, shell: 
         ran = tried(shell, office, "vendor", "--body", "example.json")
 
         assert (ran.code, said(ran)["reading"]) == (1, (False, why))
+    shell.write("example.json", " " * (LARGEST + 1))
+    ran = tried(shell, office, "vendor", "--body", "example.json")
+    assert (ran.code, said(ran)["delivery"]) == (1, (False, "the body is larger than 1,048,576 bytes"))
     assert rows(office) == before
 
 

@@ -37,6 +37,8 @@ _REFUSALS = {
     404: "the server knows no source of this name: restart it with this sources file",
     503: "the server's database takes nothing now: `mailroster doctor` says more",
 }
+_UNREAD = (408, 413)
+"""It was too slow, or too large."""
 _MOST_FAULTS = 3
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is looked up, not listened on
 
@@ -153,6 +155,9 @@ def _of_answer(answer: Answer) -> Iterator[Check]:
         yield Check(
             "signature" if answer.status == 401 else "server", ok=False, said=f"{detail}; {_REFUSALS[answer.status]}"
         )
+        return
+    if answer.status in _UNREAD:
+        yield Check("delivery", ok=False, said=detail)
         return
     if answer.told.get("test") is not True and answer.status != 400:
         yield Check("server", ok=False, said=f"{detail}: that is no server of this version")
