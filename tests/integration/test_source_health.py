@@ -89,7 +89,7 @@ def test_what_came_is_counted_by_day_and_week(office: Office, counts: Tallies) -
     assert found.week == Counts(accepted=3, repeated=2, rejected=1, parked=1, refused=1)
     assert heard(office, "it").day == Counts(accepted=1)
     assert heard(office, "nobody") == Heard(
-        None, Counts(), Counts(), None, 0, dict.fromkeys(TallyKind, 0), 0, 0, None, None
+        None, Counts(), Counts(), {}, 0, dict.fromkeys(TallyKind, 0), 0, 0, None, None
     )
 
 
@@ -203,6 +203,9 @@ def test_five_unsigned_deliveries_of_an_hour_alarm_whatever_comes_between(office
         AlarmKind.SIGNATURES: ("5 deliveries of the last hour were not signed by it, and 5 were: no signature matches")
     }
     assert health(office).heard.refused_in_a_row == 0
+    counts.count("hr", TallyKind.TURNED_AWAY, said="the content type must be JSON")
+    counts.flush()
+    assert alarms(office)[AlarmKind.SIGNATURES].endswith("and 5 were: no signature matches")
     office.move(HOUR)
     assert alarms(office) == {}
 

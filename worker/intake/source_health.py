@@ -183,6 +183,6 @@ def _unsigned(heard: Heard) -> str | None:
 
 
 def _why(heard: Heard, kind: str, before: str) -> str:
-    """Return the reason of the latest failure, if it is of a kind and has one."""
-    failure = heard.failure
-    return f"{before}{failure.said}" if failure and failure.kind == kind and failure.said else ""
+    """Return the reason of the latest failure of a kind, if it has one."""
+    failure = heard.failures.get(kind)
+    return f"{before}{failure.said}" if failure and failure.said else ""

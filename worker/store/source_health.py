@@ -58,8 +58,8 @@ class Heard:
     """When a delivery by the source itself came last, good or not; None: never."""
     day: Counts
     week: Counts
-    failure: Failure | None
-    """Of the last week."""
+    failures: Mapping[str, Failure]
+    """The latest of each kind, of the last week."""
     refused_in_a_row: int
     """Deliveries refused since the last one by the source itself, a week back at most."""
     last_hour: Mapping[TallyKind, int]
@@ -72,6 +72,11 @@ class Heard:
     """How long after they happened these reached us: their median."""
     waiting_since: datetime | None
     """When the oldest event came that is not applied yet; of those of the last week."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """The latest of the last week."""
+        return max(self.failures.values(), key=lambda each: each.at, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def look(session: Session, source: str, now: datetime, *, brought: Collection[st
         last_at=last_at,
         day=_counts({state: told.day for state, told in states.items()}, {k: v.day for k, v in counted.items()}),
         week=_counts({state: told.week for state, told in states.items()}, {k: v.week for k, v in counted.items()}),
-        failure=_failure(session, source, states, now),
+        failures={each.kind: each for each in _failures(session, source, states, now)},
         refused_in_a_row=refused,
         last_hour=tallies.numbers_since(session, source, now - HOUR),
         newest=len(newest),
@@ -181,18 +186,17 @@ def _refused_in_a_row(session: Session, source: str, last_at: datetime | None, n
     return tallies.refused_since(session, source, max(last_at or now - WEEK, now - WEEK))
 
 
-def _failure(session: Session, source: str, states: Mapping[EventState, _State], now: datetime) -> Failure | None:
+def _failures(session: Session, source: str, states: Mapping[EventState, _State], now: datetime) -> list[Failure]:
     found = [
         Failure(at, state.value, _reason(session, source, state, at))
         for state in (EventState.REJECTED, EventState.PARKED)
         if (at := states[state].last_at) is not None
     ]
-    found += [
+    return found + [
         Failure(last[0], kind.value, last[1])
         for kind in (TallyKind.REFUSED, TallyKind.TURNED_AWAY)
         if (last := tallies.last_said(session, source, kind)) is not None and last[0] > now - WEEK
     ]
-    return max(found, key=lambda each: each.at, default=None)
 
 
 def _reason(session: Session, source: str, state: EventState, at: datetime) -> str | None:
