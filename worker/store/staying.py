@@ -1,17 +1,22 @@
 """Queries over who stays in a list for now: former members whom the list, as it was last written, still names."""
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worker.mail import Address
+from worker.mail import Address, SharedKey, bare, domain_of
 from worker.store.addresses import Role
 from worker.store.states import JobState
-from worker.store.tables import AddressRow, JobRow, PersonRow
+from worker.store.subjects import SubjectKind, subject_of
+from worker.store.tables import AddressRow, JobRow, MembershipRow, PersonRow
 
 EMPLOYED = ("active", "suspended")
 """The phases of people who work here and will: nobody else is ever blocked."""
+
+_LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
 
 
 def named_by(row: AddressRow | None) -> frozenset[Address]:
@@ -51,3 +56,37 @@ def any_at_work(session: Session, mailboxes: Collection[Address]) -> bool:
         )
     )
     return session.scalar(at_work.limit(1)) is not None
+
+
+class Gain(NamedTuple):
+    """A list that somebody has come to belong to."""
+
+    member: Address
+    key: SharedKey
+    since: datetime
+
+
+def gains(session: Session, mailboxes: Collection[Address], since: datetime) -> list[Gain]:
+    """Return what the holders of these mailboxes, of those that exist and are not blocked, belong to since then."""
+    rows = session.execute(
+        select(AddressRow.address, MembershipRow.address, MembershipRow.since)
+        .join(MembershipRow, MembershipRow.person_id == AddressRow.person_id)
+        .where(
+            AddressRow.address.in_(sorted(mailboxes)),
+            AddressRow.role == Role.PRIMARY,
+            AddressRow.held_to.is_(None),
+            AddressRow.exists_since.is_not(None),
+            AddressRow.blocked_at.is_(None),
+            MembershipRow.since > since,
+        ),
+    )
+    return [Gain(Address(member), key, at) for member, key, at in rows]
+
+
+def lists_at_work(session: Session, domain: str) -> dict[SharedKey, JobState]:
+    """Return the lists of a domain that have an outstanding job, and how that stands."""
+    rows = session.scalars(
+        select(JobRow).where(JobRow.finished_at.is_(None), JobRow.subject_kind.in_(_LISTS)),
+    )
+    found = {subject_of(row).shared_key: row.state for row in rows}
+    return {key: state for key, state in found.items() if key is not None and domain_of(bare(key)) == domain}
