@@ -49,7 +49,7 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
         lambda session: staying.gains(session, {"someone.77@example.org", "someone.78@example.org"}, NOON),
         set(),
     ),
-    "lists at work": (lambda session: staying.lists_at_work(session, "example.org"), set()),
+    "lists at work": (staying.lists_at_work, set()),
     "blocks under way": (
         lambda session: staying.any_at_work(session, {"someone.77@example.org", "someone.78@example.org"}),
         set(),

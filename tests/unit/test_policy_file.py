@@ -94,6 +94,20 @@ def test_a_domain_is_all_that_a_policy_must_say():
     assert policy.brakes.window("immediate").per.length == timedelta(hours=1)
 
 
+@pytest.mark.parametrize(("lists", "allowed"), [(0, 1), (1, 1), (2, 1), (3, 1), (5, 2), (6, 3), (9, 3), (100, 10)])
+def test_never_more_than_half_of_all_lists_may_go(lists: int, allowed: int):
+    """The floor of a few lists would let all of them go; one may always go, and of many lists the share."""
+    assert load_policy(SMALLEST).brakes.allowed("lists", lists) == allowed
+    assert load_policy(SMALLEST).brakes.allowed("delete", lists) == max(3, lists // 20)
+
+
+def test_a_brake_that_lets_nothing_through_lets_no_list_go():
+    """What the policy says counts, where it is less."""
+    none = '[brakes]\nlists = { floor = 0, share = 0.0, per = "24h" }\n'
+
+    assert load_policy(SMALLEST + none).brakes.allowed("lists", 10) == 0
+
+
 def test_the_policy_of_the_contract_is_understood():
     """Every supported key of the contract arrives as its value."""
     policy = load_policy(CONTRACT)

@@ -1,12 +1,14 @@
 """Brakes: sliding windows over what was intended, which stop mass changes before the first call of a plan."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker.mail import Address, SharedKey, bare
 from worker.planning.plan import Plan
 from worker.planning.step import Brake
-from worker.policy import Policy
-from worker.store import addresses, shared_addresses, steps
+from worker.policy import Policy, SharedView, desired
+from worker.store import addresses, memberships, shared_addresses, staying, steps
 from worker.store.database import Session
 from worker.store.holds import Trip
 
@@ -27,11 +29,6 @@ def tripped(session: Session, plan: Plan, cause: Cause, policy: Policy, now: dat
     return None
 
 
-def population_of(session: Session, brake: Brake) -> int:
-    """Return how many objects there are of what a brake counts: what its share is a share of."""
-    return len(shared_addresses.existing(session)) if brake is Brake.LISTS else addresses.population(session)
-
-
 def _tripped(
     session: Session,
     brake: Brake,
@@ -41,12 +38,43 @@ def _tripped(
     now: datetime,
 ) -> Trip | None:
     steps.lock_brake(session, brake, cause.source)
-    window = policy.brakes.window(brake.value)
-    since = now - window.per.length
+    since = now - policy.brakes.window(brake.value).per.length
     targets = {step.target for step in plan.braked if step.brake is brake}
-    counted = steps.braked_count(session, brake, cause.source, since=since, but=(cause.job_id, targets))
-    population = population_of(session, brake)
-    allowed = window.allowed(population)
-    if counted + len(targets) <= allowed:
+    seen = _lists(session, cause, targets, policy, since, now) if brake is Brake.LISTS else None
+    if seen is None:
+        counted = steps.braked_count(session, brake, cause.source, since=since, but=(cause.job_id, targets))
+        seen = _Seen(counted, addresses.population(session))
+    allowed = policy.brakes.allowed(brake.value, seen.population)
+    if seen.counted + seen.to_come + len(targets) <= allowed:
         return None
-    return Trip(brake=brake, source=cause.source, counted=counted, allowed=allowed, population=population)
+    return Trip(brake, cause.source, seen.counted, allowed, seen.population, seen.to_come)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a brake counts besides the plan itself."""
+
+    counted: int
+    population: int
+    to_come: int = 0
+
+
+def _lists(
+    session: Session, cause: Cause, targets: Collection[Address], policy: Policy, since: datetime, now: datetime
+) -> _Seen:
+    """Count lists: those that go soon with those that went, so that of many that go at once not even the first does.
+
+    Their share is one of all lists that there were when the window began.
+    """
+    went = steps.braked_targets(session, Brake.LISTS, cause.source, since=since)
+    existing = shared_addresses.existing(session)
+    going = _going(session, existing, policy, now) - went
+    return _Seen(len(went - {*targets}), len(went.union(map(bare, existing))), len(going - {*targets}))
+
+
+def _going(session: Session, existing: Collection[SharedKey], policy: Policy, now: datetime) -> frozenset[Address]:
+    """Return those of existing lists that have a job and should not exist; who stays for now does not keep them."""
+    at_work = sorted({*staying.lists_at_work(session)}.intersection(existing))
+    members = memberships.members_at_host(session, at_work)
+    wanted = {key: desired(SharedView(key, members[key]), policy, now).state.destinations for key in at_work}
+    return frozenset(bare(key) for key in at_work if not wanted[key]) - policy.protected

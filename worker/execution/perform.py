@@ -118,8 +118,8 @@ def _braked(session: Session, job: JobRow, order: Order, now: datetime) -> Held 
     hold_id = holds.open_or_join(session, trip, now)
     window = order.policy.brakes.window(trip.brake.value)
     reason = (
-        f"the brake on '{trip.brake}' stops this: {trip.counted} within {window.per} already, {trip.allowed} allowed "
-        f"for {counted(trip.population, counted_by(trip.brake))} (hold {hold_id})"
+        f"the brake on '{trip.brake}' stops this: {trip.counted} within {window.per} already{trip.rest}, "
+        f"{trip.allowed} allowed for {counted(trip.population, counted_by(trip.brake))} (hold {hold_id})"
     )
     return Held(reason, hold_id=hold_id)
 

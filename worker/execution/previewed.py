@@ -294,7 +294,8 @@ def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
     if trip is None:
         return None
     scene.trips.append((trip, len({step.target for step in plan.braked if step.brake is trip.brake})))
-    return f"the brake on {trip.brake.value!r} would stop this: {trip.allowed} allowed, {trip.counted} counted already"
+    counts = f"{trip.allowed} allowed, {trip.counted} counted already{trip.rest}"
+    return f"the brake on {trip.brake.value!r} would stop this: {counts}"
 
 
 def _reads_of_person(scene: Scene, view: PersonView, primary: AddressRow | None) -> int:

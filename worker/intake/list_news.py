@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from worker.mail import Address, SharedKey, domain_of
+from worker.mail import Address, SharedKey, bare, domain_of
 from worker.planning.urgency import Urgency
 from worker.policy import PersonView
 from worker.store import addresses, jobs, memberships, shared_addresses, staying
@@ -32,8 +32,8 @@ def tell_lists_left(session: Session, named: frozenset[Address], now: datetime) 
     domain = domain_of(next(iter(named)))
     at_work = {
         key: state
-        for key, state in staying.lists_at_work(session, domain).items()
-        if state in (JobState.WAITING, JobState.RUNNING)
+        for key, state in staying.lists_at_work(session).items()
+        if state in (JobState.WAITING, JobState.RUNNING) and domain_of(bare(key)) == domain
     }
     listed = {key: staying.named_by(row) & named for key, row in addresses.keys_held(session, at_work).items()}
     members = memberships.members_at_host(session, [key for key, found in listed.items() if found])

@@ -80,8 +80,8 @@ def _moving(session: Session, former: frozenset[Address], terms: Terms) -> Mappi
     """Return those of former members whom a list of the same domain is still to name, and until when that counts."""
     found = staying.gains(session, former, terms.now - _LONGEST_MOVE) if terms.waits_for_moves else []
     there = [gain for gain in found if domain_of(bare(gain.key)) == domain_of(gain.member)]
-    at_work = {domain: staying.lists_at_work(session, domain) for domain in {domain_of(gain.member) for gain in there}}
-    there = [gain for gain in there if gain.key in at_work[domain_of(gain.member)]]
+    at_work = staying.lists_at_work(session) if there else {}
+    there = [gain for gain in there if gain.key in at_work]
     held = addresses.keys_held(session, {gain.key for gain in there})
     named = {key: staying.named_by(row) for key, row in held.items()}
     return _last_of_each([gain for gain in there if gain.member not in named.get(gain.key, ())])

@@ -150,6 +150,6 @@ def _keeps_out(state: WantedMailbox) -> bool:
 
 
 def _count(tally: _Tally, in_force: Policy, brake: Brake, population: int) -> BrakeCount:
-    allowed = in_force.brakes.window(brake.value).allowed(population)
+    allowed = in_force.brakes.allowed(brake.value, population)
     without = (tally.erased, tally.given_up) if brake is Brake.DELETE else ()
     return BrakeCount(brake, tally.taken[brake], allowed, population, *without)

@@ -248,6 +248,14 @@ class BrakesSection(Section):
         """Return the window of a brake by its name (``block``, ``delete``, ...). Raises KeyError."""
         return {"block": self.block, "delete": self.delete, "immediate": self.immediate, "lists": self.lists}[brake]
 
+    def allowed(self, brake: str, population: int) -> int:
+        """Return how many operations of a brake are let through within its window, for so many objects that there are.
+
+        Of lists never more than half, whatever floor and share say, though one may go. Raises KeyError.
+        """
+        allowed = self.window(brake).allowed(population)
+        return min(allowed, max(1, population // 2)) if brake == "lists" else allowed
+
 
 class ReconcileSection(Section):
     """What is done about what somebody else changed at the mail host."""

@@ -80,8 +80,16 @@ class Trip:
     brake: Brake
     source: str
     counted: int
+    """What was intended within its window already."""
     allowed: int
     population: int
+    to_come: int = 0
+    """What else has a job that is about to be counted."""
+
+    @property
+    def rest(self) -> str:
+        """The end of a sentence that says how many were counted already; empty where nothing else is to come."""
+        return f" and {self.to_come} more to come" if self.to_come else ""
 
 
 class HoldChanged(RuntimeError):

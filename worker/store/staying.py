@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worker.mail import Address, SharedKey, bare, domain_of
+from worker.mail import Address, SharedKey
 from worker.store.addresses import Role
 from worker.store.states import JobState
 from worker.store.subjects import SubjectKind, subject_of
@@ -83,10 +83,8 @@ def gains(session: Session, mailboxes: Collection[Address], since: datetime) -> 
     return [Gain(Address(member), key, at) for member, key, at in rows]
 
 
-def lists_at_work(session: Session, domain: str) -> dict[SharedKey, JobState]:
-    """Return the lists of a domain that have an outstanding job, and how that stands."""
-    rows = session.scalars(
-        select(JobRow).where(JobRow.finished_at.is_(None), JobRow.subject_kind.in_(_LISTS)),
-    )
+def lists_at_work(session: Session) -> dict[SharedKey, JobState]:
+    """Return the lists that have an outstanding job, and how that stands."""
+    rows = session.scalars(select(JobRow).where(JobRow.finished_at.is_(None), JobRow.subject_kind.in_(_LISTS)))
     found = {subject_of(row).shared_key: row.state for row in rows}
-    return {key: state for key, state in found.items() if key is not None and domain_of(bare(key)) == domain}
+    return {key: state for key, state in found.items() if key is not None}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -224,18 +224,23 @@ def braked_count(
     ``but``: a job, and targets, that do not count: whose mailbox was deleted and who is then erased is one person.
     """
     but_job, but_targets = but
+    others = StepRow.job_id != but_job, StepRow.target.not_in(but_targets)
+    counted = select(func.count(func.distinct(StepRow.target)))
+    return session.scalar(counted.where(*_braked(brake, source, since), *others)) or 0
+
+
+def braked_targets(session: Session, brake: Brake, source: str, *, since: datetime) -> frozenset[Address]:
+    """Return what ``braked_count`` counts."""
+    rows = session.scalars(select(StepRow.target).where(*_braked(brake, source, since)).distinct())
+    return frozenset(map(Address, rows))
+
+
+def _braked(brake: Brake, source: str, since: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
-        session.scalar(
-            select(func.count(func.distinct(StepRow.target))).where(
-                StepRow.brake == brake,
-                StepRow.source == source,
-                StepRow.intended_at > since,
-                StepRow.job_id != but_job,
-                StepRow.target.not_in(but_targets),
-                StepRow.state.not_in((StepState.SUPERSEDED, StepState.REFUSED)),
-            ),
-        )
-        or 0
+        StepRow.brake == brake,
+        StepRow.source == source,
+        StepRow.intended_at > since,
+        StepRow.state.not_in((StepState.SUPERSEDED, StepState.REFUSED)),
     )
 
 
