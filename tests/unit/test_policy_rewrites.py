@@ -61,8 +61,8 @@ def test_a_rewrite_has_a_name_a_rule_and_members():
             f"line 5: rewrites[0].local_part_rule: 'ad*' takes the mail of admin@example.org, {NARROW}",
         ),
         (
-            rewrite(local_part_rule="'*'"),
-            f"line 5: rewrites[0].local_part_rule: '*' takes the mail of {', '.join(PROTECTED)}, {NARROW}",
+            rewrite(local_part_rule="'**'"),
+            f"line 5: rewrites[0].local_part_rule: '**' takes the mail of {', '.join(PROTECTED)}, {NARROW}",
         ),
         (rewrite(order="-1"), "line 7: rewrites[0].order: must not be less than 0"),
         (rewrite(order="true"), "line 7: rewrites[0].order: must be a whole number"),
@@ -97,6 +97,11 @@ def test_a_rule_is_a_local_part_with_stars(rule):
     text = f"{SMALLEST}[naming]\nprotected = []\n" + rewrite(local_part_rule=f"'{rule}'")
 
     assert load_policy(text).rewrites[0].local_part_rule == rule
+
+
+def test_a_catch_all_takes_mail_from_nobody():
+    """It gets what no address has, so it is no matter that some are protected."""
+    assert load_policy(SMALLEST + rewrite(local_part_rule="'*'")).rewrites[0].local_part_rule == "*"
 
 
 def test_an_address_is_protected_from_the_rules_of_its_own_domain():

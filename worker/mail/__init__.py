@@ -20,7 +20,7 @@ from worker.mail.fields import ACCESS_FLAGS, DOORS, WRITABLE_FIELDS, FieldValue
 from worker.mail.forwarding import Forwarding
 from worker.mail.identity import Identity
 from worker.mail.mailbox import Mailbox
-from worker.mail.rewrite import Rewrite, fits_rule
+from worker.mail.rewrite import Rewrite, takes_mail_of
 from worker.mail.shared import SharedKey, bare, called, is_rewrite, rewrite_key
 
 __all__ = [
@@ -44,11 +44,11 @@ __all__ = [
     "counted",
     "domain_name",
     "domain_of",
-    "fits_rule",
     "is_local_part",
     "is_rewrite",
     "listed",
     "local_part_of",
     "readable",
     "rewrite_key",
+    "takes_mail_of",
 ]

@@ -34,6 +34,14 @@ class Rewrite:
         }
 
 
-def fits_rule(rule: str, local_part: str) -> bool:
-    """Tell whether a rule takes what is sent to a local part; ``*`` stands for anything, for nothing too."""
-    return fnmatchcase(local_part, rule.replace("[", "[[]").replace("?", "[?]"))  # signs of a glob, and of no rule
+CATCH_ALL = "*"
+
+
+def takes_mail_of(rule: str, local_part: str) -> bool:
+    """Tell whether a rule takes what is sent to a local part; ``*`` stands for anything, for nothing too.
+
+    Alone it is the host's catch-all (`migadu-behaviour.md` 3), which gets what nobody has, and takes it from nobody.
+    """
+    return rule != CATCH_ALL and fnmatchcase(
+        local_part, rule.replace("[", "[[]").replace("?", "[?]")
+    )  # signs of a glob, and of no rule

@@ -7,7 +7,7 @@ no more. To be named as a destination touches no address.
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from worker.mail import Address, Mailbox, called, domain_of, fits_rule, local_part_of
+from worker.mail import Address, Mailbox, called, domain_of, local_part_of, takes_mail_of
 from worker.planning.order import needs
 from worker.planning.plan import Plan
 from worker.planning.step import ON_FORWARDINGS, ON_REWRITES, Brake, Operation, Step
@@ -73,5 +73,5 @@ def _of_rewrite(step: Step, protected: Collection[Address]) -> list[Address]:
     return sorted(
         address
         for address in protected
-        if domain_of(address) == domain and any(fits_rule(rule, local_part_of(address)) for rule in rules)
+        if domain_of(address) == domain and any(takes_mail_of(rule, local_part_of(address)) for rule in rules)
     )

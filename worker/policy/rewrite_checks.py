@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from worker.mail import Address, InvalidAddress, domain_of, fits_rule, local_part_of
+from worker.mail import Address, InvalidAddress, domain_of, local_part_of, takes_mail_of
 from worker.policy.document import Policy, RewriteSection
 from worker.toml.lines import Finding, KeyPath
 
@@ -31,7 +31,7 @@ def rewrites(policy: Policy, protected: Collection[Address]) -> Iterator[Finding
 
 def _of_protected(rewrite: RewriteSection, domain: str, protected: Collection[Address]) -> list[Address]:
     of_domain = sorted(each for each in protected if domain_of(each) == domain)
-    return [each for each in of_domain if fits_rule(rewrite.local_part_rule, local_part_of(each))]
+    return [each for each in of_domain if takes_mail_of(rewrite.local_part_rule, local_part_of(each))]
 
 
 def _fallback(policy: Policy, rewrite: RewriteSection, domain: str) -> str | None:
