@@ -64,12 +64,13 @@ def _lists(
 ) -> _Seen:
     """Count lists: those that go soon with those that went, so that of many that go at once not even the first does.
 
-    Their share is one of all lists that there were when the window began.
+    One that is back is not gone. Their share is one of all lists that there were when the window began.
     """
-    went = steps.braked_targets(session, Brake.LISTS, cause.source, since=since)
     existing = shared_addresses.existing(session)
-    going = _going(session, existing, policy, now) - went
-    return _Seen(len(went - {*targets}), len(went.union(map(bare, existing))), len(going - {*targets}))
+    there = frozenset(map(bare, existing))
+    went = steps.braked_targets(session, Brake.LISTS, cause.source, since=since) - there
+    going = _going(session, existing, policy, now)
+    return _Seen(len(went), len(went | there), len(going - {*targets}))
 
 
 def _going(session: Session, existing: Collection[SharedKey], policy: Policy, now: datetime) -> frozenset[Address]:
