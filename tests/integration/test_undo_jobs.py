@@ -77,6 +77,7 @@ def test_do_and_undo_is_the_state_before(
 
     do(office)
     assert office.mail_state() != before
+    assert office.job_of(1).id in _undoable(office)
     _undo(office)
 
     assert office.mail_state() == before
@@ -125,6 +126,7 @@ def test_do_and_undo_under_other_policies(office: Office, policy: str, do: Calla
 
     do(office)
     assert office.mail_state() != before
+    assert office.job_of(1).id in _undoable(office)
     _undo(office)
 
     assert office.mail_state() == before
@@ -173,10 +175,10 @@ def test_undone_rename_that_is_told_again_keeps_its_address(office: Office) -> N
     assert office.outstanding() == []
 
 
-def test_move_between_groups_is_undone_by_the_shared_job(office: Office) -> None:
+def test_move_between_groups_is_undone_by_the_shared_job(office: Office, migrated_url: str, tmp_path: Path) -> None:
     """Who only moves between groups has no job of their own, so the job of the shared address takes the move back.
 
-    Lists of jobs say which can be undone so, until it is.
+    Lists of jobs say which can be undone so, until it is, and so does the job itself: no instant ends that.
     """
     office.employ("Ada Lovelace", "Grace Hopper", department="Engineering")
     office.join("E3", "Alan Turing", department="Support")
@@ -187,11 +189,14 @@ def test_move_between_groups_is_undone_by_the_shared_job(office: Office) -> None
     moved = office.job_on("support")
     shared = {job.id for job in office.jobs() if job.subject_kind == "shared"}
     assert shared & _undoable(office) == {moved.id, office.job_on("engineering").id}
+    shell = beside(office, migrated_url, tmp_path)
+    assert "  undoable without end\n" in shell.run("jobs", "show", str(moved.id)).out
 
     _undo(office, moved.id)
 
     assert office.mail_state() == before
     assert moved.id not in _undoable(office)
+    assert "undoable" not in shell.run("jobs", "show", str(moved.id)).out
 
 
 def _undoable(office: Office) -> set[int]:
@@ -231,10 +236,13 @@ def test_joining_by_a_date_is_called_off(office: Office) -> None:
     office.join("E1", "Ada Lovelace", hireDate="2026-03-20")
     office.work_on(20 * DAY, every=DAY)
     assert set(office.mailboxes()) == {"ada.lovelace"}
+    made = office.job_of(1)
+    assert made.id in _undoable(office)
 
     undone = _undo(office)
 
     assert [kind.value for kind in undone.types] == ["person.joining_cancelled"]
+    assert made.id not in _undoable(office)
     assert not any(office.doors("ada.lovelace").values())
 
 
@@ -293,6 +301,7 @@ def test_refused_where_a_policy_was_the_cause(office: Office) -> None:
     office.drain()
 
     assert "came of the policy or the mail host" in _refused(office, office.job_of(1).id)
+    assert office.job_of(1).id not in _undoable(office)
 
 
 def test_word_of_an_operator_is_newer_than_a_clock_that_runs_ahead(office: Office) -> None:

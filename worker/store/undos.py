@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from worker.store.tables import EventRow, JobRow, PersonRow, StepRow, UndoRow
 IRREVERSIBLE = (Operation.DELETE_MAILBOX, Operation.RELEASE_ADDRESS)
 """What takes something that nobody can give back."""
 _LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
+_DEPARTING = ("leaving", "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,22 @@ class WayBack:
     """The event by which an operator undid it."""
 
 
+class _Road(NamedTuple):
+    """How a person stands."""
+
+    ends_at: datetime | None
+    phase: str
+
+
 def ways_back(session: Session, rows: Sequence[JobRow]) -> Mapping[int, WayBack]:
     """Return the way back of each of these jobs, by its id."""
     undone, by_list = _undone(session, [row.id for row in rows]), _undone_by_list(session, rows)
     people = sorted({row.person_id for row in rows if row.person_id is not None})
-    taken, ends = _last_taking(session, people), _ends(session, people)
+    taken, roads = _last_taking(session, people), _roads(session, people)
     return {
         row.id: _way_back_of_list(row, undone.get(row.id), by_list)
         if row.person_id is None
-        else _way_back(row, undone.get(row.id), taken, ends)
+        else _way_back(row, undone.get(row.id), taken.get(row.person_id, 0), roads[row.person_id])
         for row in rows
     }
 
@@ -58,12 +67,15 @@ def note(session: Session, job_id: int, event_id: int, now: datetime) -> None:
     session.flush()
 
 
-def _way_back(
-    row: JobRow, undone: int | None, taken: Mapping[int, int], ends: Mapping[int, datetime | None]
-) -> WayBack:
-    person_id = row.person_id or 0
-    is_open = undone is None and taken.get(person_id, 0) < row.id
-    return WayBack(is_open, ends.get(person_id) if is_open else None, undone)
+def _way_back(row: JobRow, undone: int | None, taken_by: int, road: _Road) -> WayBack:
+    is_open = undone is None and taken_by < row.id and (row.event_id is not None or _came_of_a_date(row, road))
+    return WayBack(is_open, road.ends_at if is_open else None, undone)
+
+
+def _came_of_a_date(row: JobRow, road: _Road) -> bool:
+    """Tell whether a job that nothing said asked for was due: any other came of the policy or the mail host."""
+    made = any(step["operation"] == Operation.CREATE_MAILBOX for step in row.plan or ())
+    return bool(row.plan) if road.phase in _DEPARTING else made and road.phase != "cancelled"
 
 
 def _way_back_of_list(row: JobRow, undone: int | None, by_list: Collection[int]) -> WayBack:
@@ -110,6 +122,7 @@ def _last_taking(session: Session, person_ids: Sequence[int]) -> dict[int, int]:
     return {person_id: job_id for person_id, job_id in (*rows, *erased) if person_id is not None}
 
 
-def _ends(session: Session, person_ids: Sequence[int]) -> dict[int, datetime | None]:
-    rows = session.execute(select(PersonRow.id, PersonRow.irreversible_at).where(PersonRow.id.in_(person_ids)))
-    return {person_id: at for person_id, at in rows}  # noqa: C416 - as above
+def _roads(session: Session, person_ids: Sequence[int]) -> dict[int, _Road]:
+    columns = select(PersonRow.id, PersonRow.irreversible_at, PersonRow.phase)
+    rows = session.execute(columns.where(PersonRow.id.in_(person_ids)))
+    return {person_id: _Road(ends_at, phase) for person_id, ends_at, phase in rows}

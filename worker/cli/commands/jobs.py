@@ -136,8 +136,8 @@ def _show_way_back(session: Session, row: JobRow, zone: ZoneInfo) -> None:
     way = ways_back(session, [row])[row.id]
     if way.undone_by is not None:
         say(f"  undone by event {way.undone_by}")
-    elif way.is_open and way.until is not None:
-        say(f"  undoable until {moment(way.until, zone)}")
+    elif way.is_open:
+        say(f"  undoable {'without end' if way.until is None else f'until {moment(way.until, zone)}'}")
 
 
 def _show(session: Session, row: JobRow, zone: ZoneInfo) -> None:
