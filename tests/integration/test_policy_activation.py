@@ -235,6 +235,26 @@ def test_deletions_and_lists_count_too(office: Office) -> None:
     assert len(office.mailboxes()) == 8
 
 
+def test_lists_that_are_dropped_and_protected_do_not_count(office: Office) -> None:
+    """They stay as they are, and so does a rewrite that takes mail of what is protected."""
+    rewrite = '\n[[rewrites]]\nname = "calls"\nlocal_part_rule = "r*d"\nmembers = { department = "red" }\n'
+    admit(office.intake, PATIENT + GROUPS + rewrite)
+    for number, team in enumerate(("red", "green", "blue"), 1):
+        office.tell("updated", f"E{number}", department=team)
+    office.drain()
+    before = office.mail_state()
+    assert len(office.aliases()) == 3
+
+    kept_out = admit(office.intake, PATIENT + '\n[naming]\nprotected = ["red"]\n').kept_out
+    assert "would delete 2 of 4 lists: allowed 1" in str(kept_out)
+    admission = admit(office.intake, PATIENT + '\n[naming]\nprotected = ["red", "green", "blue"]\n')
+    office.drain()
+
+    assert admission.kept_out is None
+    assert office.mail_state() == before
+    assert office.outstanding() == []
+
+
 def test_a_policy_that_closes_every_door_is_counted_as_a_block(office: Office) -> None:
     """Defaults that let nobody in keep people out as a block does."""
     closed = PATIENT + "".join(

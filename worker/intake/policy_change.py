@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from worker.intake.context import Intake
-from worker.mail import DOORS, Address, SharedKey, domain_of
+from worker.mail import DOORS, Address, SharedKey, bare, domain_of, fits_rule, local_part_of
 from worker.planning.policy_change import BrakeCount, PolicyChange
 from worker.planning.step import Brake
 from worker.policy import (
@@ -24,6 +24,7 @@ from worker.policy import (
     desired,
     served,
 )
+from worker.policy.document import RewriteSection
 from worker.store import addresses, people, shared_addresses
 from worker.store.views import person_views
 
@@ -97,6 +98,14 @@ class _Side:
         """Tell whether one of somebody's addresses is protected, which go together or not at all."""
         return not self.policy.protected.isdisjoint(view.received | ({view.address} if view.address else set()))
 
+    def spares(self, shared: SharedKey, written_by: Policy) -> bool:
+        """Tell whether a list of another policy stays as it is: its address is protected, or mail that it takes."""
+        section, target = written_by.lists.get(shared), bare(shared)
+        if not isinstance(section, RewriteSection):
+            return target in self.policy.protected
+        there = [local_part_of(each) for each in self.policy.protected if domain_of(each) == domain_of(target)]
+        return any(fits_rule(section.local_part_rule, each) for each in there)
+
     def has(self, shared: SharedKey, now: datetime) -> bool:
         """Tell whether a shared address should exist."""
         view = SharedView(shared, frozenset(self.members.get(shared, {}).values()))
@@ -141,7 +150,8 @@ class _Tally:
 
     def loses(self, shared: SharedKey) -> bool:
         """Tell whether a shared address that exists should do so under the policy in force, and not under the other."""
-        return self.before.has(shared, self.now) and not self.after.has(shared, self.now)
+        is_wanted_no_more = self.before.has(shared, self.now) and not self.after.has(shared, self.now)
+        return is_wanted_no_more and not self.after.spares(shared, self.before.policy)
 
 
 def _keeps_out(state: WantedMailbox) -> bool:
