@@ -241,7 +241,8 @@ class BrakesSection(Section):
     )
 
     lists: BrakeWindow = Field(
-        BrakeWindow(floor=3, share=0.10, per=Offset(hours=24)), description="Deletions of shared addresses."
+        BrakeWindow(floor=3, share=0.10, per=Offset(hours=24)),
+        description="Deletions of shared addresses: never more than half of all.",
     )
 
     def window(self, brake: str) -> BrakeWindow:
