@@ -157,6 +157,27 @@ def test_why_tells_what_is_held_before_what_comes(office: Office, migrated_url: 
     assert "create-mailbox; can be undone without end" in joiner.out
 
 
+def test_why_foretells_nothing_after_a_block_that_was_dismissed(
+    office: Office, migrated_url: str, tmp_path: Path
+) -> None:
+    """A deletion follows a block that was confirmed, and none is to come: that is said, and what brings it about."""
+    office.activate(POLICY + '[brakes]\nblock = { floor = 0, share = 0.0, per = "24h" }\n')
+    office.employ("Ada Lovelace")
+    office.tell("left", "E1", lastWorkingDay="2026-03-01")
+    office.drain()
+    shell, held = beside(office, migrated_url, tmp_path), office.job_of(1).id
+    assert "delete-mailbox; cannot be undone" in shell.run("why", "E1").out
+    shell.run("jobs", "dismiss", str(held))
+
+    said = shell.run("why", "E1")
+
+    assert "delete-mailbox" not in said.out
+    assert f"Next: nothing changes by time alone. Job {held} was dismissed" in said.out
+    assert f"`mailroster jobs retry {held}`" in said.out
+    assert shell.run("why", "E1", "--json").document["schedule"] == []
+    assert shell.run("schedule", "--json").document["changes"] == []
+
+
 def test_why_tells_what_is_done_just_now_and_what_was_taken_back(
     office: Office, migrated_url: str, tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ def why(who: Who, *, as_json: Json = False) -> None:
             return
         told = jobs.page(session, JobFilter(person_id=row.id), after=0, limit=_MOST_JOBS)
         zone = zones(session, deployment.sources.precedence, [row.id]).of(row.id)
-        ahead = _ahead(session, row, deployment)
+        ahead = _ahead(session, row, deployment) if _goes_on(row, told) else []
         domain_job = _domain_job(session, row, deployment)
         if as_json:
             detail = person_detail(session, row, deployment.sources.precedence, personal=True)
@@ -75,6 +75,11 @@ def _ahead(session: Session, row: PersonRow, deployment: Deployment) -> list[Com
         return []
     precedence, now = deployment.sources.precedence, deployment.clock.now()
     return list(coming_to(session, row, load_policy(active[1]), precedence, now))
+
+
+def _goes_on(row: PersonRow, told: list[JobRow]) -> bool:
+    """Tell whether anything comes after this: where what is wanted was given up, nothing later follows from it."""
+    return row.next_change_at is not None or any(job.finished_at is None for job in told)
 
 
 def _domain_job(session: Session, row: PersonRow, deployment: Deployment) -> JobRow | None:
