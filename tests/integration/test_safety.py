@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.integration.office import DAY, Office
+from tests.integration.shell import beside
 from worker.bell import SilentBell
 from worker.execution import sweep_once, verbs
 from worker.execution.preview import OfEvents, preview
@@ -129,6 +131,28 @@ def test_a_preview_says_that_departments_renamed_delete_no_list(office: Office) 
     assert (braked.brake, braked.held, braked.passed, braked.allowed) == ("lists", 5, 0, 2)
     assert not any(each.goes_ahead for each in found.subjects)
     assert str(braked) == "the brake on 'lists' (operator) would hold 5: 5 within 24h, 2 allowed"
+
+
+def test_a_preview_counts_a_list_that_only_a_held_block_keeps(office: Office) -> None:
+    """Two teams leave, but for one whose block is held, and a third is renamed: three lists are about to go."""
+    leaves = [office.event("left", f"E{number}") for number in (1, 5, 6, 10, 11, 15)]
+    moves = [office.event("updated", f"E{number}", department="none of these") for number in (2, 7, 12)]
+
+    found = preview(office.execution, office.intake, OfEvents("hr", leaves + moves))
+
+    assert [str(each) for each in found.brakes] == [
+        "the brake on 'block' (hr) would hold 1: 6 within 24h, 5 allowed",
+        "the brake on 'lists' (operator) would hold 2: 3 within 24h, 2 allowed",
+    ]
+
+
+def test_holds_say_what_a_brake_on_lists_counts(office: Office, migrated_url: str, tmp_path: Path) -> None:
+    """Nothing went, and nothing may: who approves sees why."""
+    _rename_departments(office, "team {}")
+
+    said = beside(office, migrated_url, tmp_path).run("holds", "list").out
+
+    assert ": 0 already, 2 allowed for 5 lists; those that are about to go count, too\n" in said
 
 
 @pytest.mark.parametrize(("renamed", "gone"), [(1, 1), (2, 2), (3, 0), (4, 0)])

@@ -22,9 +22,11 @@ class Braked:
     allowed: int
     per: str
     """The length of the window."""
+    to_come: int = 0
+    """What else is counted, because it is about to come."""
 
     def __str__(self) -> str:
-        wanted = self.held + self.passed
+        wanted = self.held + self.passed + self.to_come
         return (
             f"the brake on {self.brake.value!r} ({self.source}) would hold {self.held}: {wanted} within {self.per}, "
             f"{self.allowed} allowed"
@@ -34,8 +36,11 @@ class Braked:
 def braked_in(scene: Scene) -> tuple[Braked, ...]:
     """Add up what each brake stopped in a scene."""
     held: Counter[tuple[Brake, str]] = Counter()
+    seen: Counter[tuple[Brake, str]] = Counter()
     for trip, number in scene.trips:
-        held[trip.brake, trip.source] += number
+        key = trip.brake, trip.source
+        held[key] += number
+        seen[key] = max(seen[key], number + trip.to_come)
     return tuple(
         Braked(
             brake=trip.brake,
@@ -44,6 +49,7 @@ def braked_in(scene: Scene) -> tuple[Braked, ...]:
             passed=trip.counted,
             allowed=trip.allowed,
             per=str(scene.policy.brakes.window(trip.brake.value).per),
+            to_come=max(0, seen[trip.brake, trip.source] - held[trip.brake, trip.source]),
         )
         for trip in _last_of_each(trip for trip, _ in scene.trips)
     )

@@ -13,7 +13,8 @@ from worker.cli.output import moment, say, show_json
 from worker.deployment import Deployment
 from worker.execution import verbs
 from worker.mail import agreeing, counted
-from worker.planning.policy_change import PolicyChange
+from worker.planning.policy_change import PolicyChange, counted_by
+from worker.planning.step import Brake
 from worker.store import holds
 from worker.store.database import Session
 from worker.store.holds import Hold
@@ -113,7 +114,8 @@ def _show_jobs(session: Session, hold: Hold, zone: ZoneInfo) -> None:
         what, why = f"{hold.source} must agree and does not answer", "what cannot be undone waits for it"
     else:
         what = f"the brake on {hold.brake.value} of {hold.source}"
-        why = f"{hold.counted} already, {hold.allowed} allowed for {hold.population}"
+        why = f"{hold.counted} already, {hold.allowed} allowed for {counted(hold.population, counted_by(hold.brake))}"
+        why += "; those that are about to go count, too" if hold.brake is Brake.LISTS else ""
     say(f"hold {hold.id}: {what}, {hold.state.value}", style="bold")
     say(f"  since {moment(hold.opened_at, zone)}: {why}")
     stopped = jobs_of_hold(session, hold)
