@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from worker.intake.context import Intake
-from worker.mail import DOORS, Address, SharedKey, bare, domain_of, fits_rule, local_part_of
+from worker.mail import DOORS, Address, SharedKey, bare, domain_of, local_part_of, takes_mail_of
 from worker.planning.policy_change import BrakeCount, PolicyChange
 from worker.planning.step import Brake
 from worker.policy import (
@@ -104,7 +104,7 @@ class _Side:
         if not isinstance(section, RewriteSection):
             return target in self.policy.protected
         there = [local_part_of(each) for each in self.policy.protected if domain_of(each) == domain_of(target)]
-        return any(fits_rule(section.local_part_rule, each) for each in there)
+        return any(takes_mail_of(section.local_part_rule, each) for each in there)
 
     def has(self, shared: SharedKey, now: datetime) -> bool:
         """Tell whether a shared address should exist."""
