@@ -78,7 +78,7 @@ def _with_members_that_do_not_exist(put: Put) -> None:
     [
         (without_fence, "IllegalMove", 0),
         (without_leases, "while the lease of another lived", 0),
-        (_without_deadlines, "which is older", 1),
+        (_without_deadlines, "which is older", 5),
         (_with_members_that_do_not_exist, "which does not exist", 0),
     ],
 )

@@ -45,10 +45,6 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
         lambda session: staying.unblocked_departed(session, {"someone.77@example.org", "someone.78@example.org"}),
         set(),
     ),
-    "gains": (
-        lambda session: staying.gains(session, {"someone.77@example.org", "someone.78@example.org"}, NOON),
-        set(),
-    ),
     "lists at work": (staying.lists_at_work, set()),
     "blocks under way": (
         lambda session: staying.any_at_work(session, {"someone.77@example.org", "someone.78@example.org"}),
@@ -265,10 +261,6 @@ _FILLING = (
     insert into addresses (address, domain, role, provenance, person_id, held_from, held_to, exists_since)
     select 'a' || n || '@example.org', 'example.org', case n % 2 when 0 then 'primary' else 'identity' end, 'created',
            n, :at, case n % 500 when 1 then :at end, case n % 500 when 0 then :at end
-    """,
-    """
-    insert into memberships (person_id, address, since)
-    select n, 'team' || (n % 50) || '@example.org', :at
     """,
     """
     insert into events (source, ce_source, ce_id, received_at, digest, document, state, failures, person_id)

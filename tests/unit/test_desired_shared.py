@@ -1,7 +1,5 @@
 """What a shared address should be, and who belongs to it."""
 
-from datetime import timedelta
-
 import pytest
 
 from tests.unit.policy_people import NOW, policy
@@ -49,14 +47,6 @@ def test_who_stays_for_now_gets_the_mail_like_a_member():
     assert shared("everyone", ADA, staying={ben}) == {ADA, ben}
     assert shared("everyone", staying={ben}) == {ben}
     assert shared("engineering", staying={Address("ben@elsewhere.example")}) is None
-
-
-def test_a_list_changes_when_somebody_stays_no_longer():
-    """Its members are constant until then."""
-    everyone, ends_at = Address("everyone@example.org"), NOW + timedelta(hours=3)
-
-    view = SharedView(everyone, staying=frozenset({ADA}), stay_ends_at=ends_at)
-    assert desired(view, POLICY, NOW).valid_until == ends_at
 
 
 def test_an_address_that_the_policy_no_longer_names_goes():

@@ -101,6 +101,13 @@ def test_never_more_than_half_of_all_lists_may_go(lists: int, allowed: int):
     assert load_policy(SMALLEST).brakes.allowed("delete", lists) == max(3, lists // 20)
 
 
+def test_a_share_of_lists_is_what_the_policy_says():
+    """Whoever writes that all may go in a day means it."""
+    every = '[brakes]\nlists = { floor = 3, share = 1.0, per = "24h" }\n'
+
+    assert load_policy(SMALLEST + every).brakes.allowed("lists", 4) == 4
+
+
 def test_a_brake_that_lets_nothing_through_lets_no_list_go():
     """What the policy says counts, where it is less."""
     none = '[brakes]\nlists = { floor = 0, share = 0.0, per = "24h" }\n'

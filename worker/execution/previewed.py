@@ -175,7 +175,7 @@ def _asked_before(scene: Scene, person_id: int, state: PersonState, plan: Plan) 
 def plan_of_shared(scene: Scene, key: SharedKey) -> SubjectPlan:
     """Return what the lane of a shared address or a rewrite would do now."""
     subject, shown = shared_subject(key), scene.seen.shared(key)
-    view = list_view(scene.session, key, Terms(scene.policy, scene.intake.precedence, scene.now, waits_for_moves=False))
+    view = list_view(scene.session, key, Terms(scene.policy, scene.intake.precedence, scene.now))
     wanted = desired(view, scene.policy, scene.now).state
     holder = addresses.reserve_shared(scene.session, key, scene.now)
     reads = scene.looks.at_list(key, holder)

@@ -12,7 +12,6 @@ from worker.execution.perform import Order, Run, intend, write_down
 from worker.execution.settle import settle
 from worker.execution.sparing import spared
 from worker.intake.context import OPERATOR
-from worker.intake.list_news import tell_lists_left
 from worker.intake.list_views import Terms, list_view
 from worker.mail import Address, Alias, Rewrite, SharedKey, bare, called, domain_of, is_rewrite, local_part_of
 from worker.migadu import Place, alias_at, rewrite_at
@@ -21,7 +20,7 @@ from worker.planning.plan import Plan
 from worker.planning.shared import left_out_note, plan_shared
 from worker.planning.step import StepFields
 from worker.planning.urgency import Urgency
-from worker.policy import Decision, DesiredShared, Policy, SharedView, desired, load_policy
+from worker.policy import DesiredShared, Policy, SharedView, desired, load_policy
 from worker.store import addresses, domains, events, jobs, leases, memberships, people, staying, steps
 from worker.store.addresses import SHARED_ROLES, Role
 from worker.store.database import Session
@@ -33,7 +32,6 @@ NOTHING_WANTED = "it is not ours, and nothing is wanted of it"
 _LOOK_AGAIN = timedelta(minutes=1)
 _EVALUATION = timedelta(seconds=10)
 _LONGEST_FOR_THE_INBOX = timedelta(minutes=1)
-_MOVES = "waits until the lists that members moved to name them, a day at most"
 _IF_A_LIST = "adopt it, if it is a list"
 
 
@@ -49,9 +47,8 @@ def run_shared(run: Run) -> Outcome:
             return Held("no policy is active")
         policy = load_policy(active[1])
         view = list_view(session, key, Terms(policy, run.execution.precedence, run.now))
-        decision = desired(view, policy, run.now)
-        wanted = decision.state
-        waiting = _wait_for_members(session, run, job, key, policy) or _wait_for_those(session, run, job, view, wanted)
+        wanted = desired(view, policy, run.now).state
+        waiting = _wait_for_members(session, run, job, key, policy) or _wait_for_blocks(session, run, job, view, wanted)
         if waiting is not None:
             return waiting
         holder = addresses.reserve_shared(session, key, run.now)
@@ -60,16 +57,11 @@ def run_shared(run: Run) -> Outcome:
                 return Done(NOTHING_WANTED)
             ways = f"{_IF_A_LIST}, free it," if holder.role == Role.FOREIGN else "free it,"
             return Held(f"{key} is held by somebody else ({holder.role}): {ways} or name the group otherwise")
-    outcome = _carry_out(run, policy, decision.state, _observe(run, key))
-    return _ended(key, decision, outcome) if isinstance(outcome, Done) else outcome
-
-
-def _ended(key: SharedKey, decision: Decision[DesiredShared], done: Done) -> Outcome:
-    """Return how a run ends that has brought a list to what it should be for now."""
-    note = left_out_note(bare(key), decision.state)
-    if note and not decision.state.destinations:
+    outcome = _carry_out(run, policy, wanted, _observe(run, key))
+    note = left_out_note(bare(key), wanted)
+    if isinstance(outcome, Done) and note and not wanted.destinations:
         return Held(f"nobody gets its mail, and it has no fallback: {note}")
-    return done if decision.valid_until is None else Waiting(decision.valid_until, _MOVES)
+    return outcome
 
 
 def observed(key: SharedKey, shown: Alias | Rewrite | None) -> ObservedShared | ObservedRewrite:
@@ -118,18 +110,13 @@ def _wait_for_members(session: Session, run: Run, job: JobRow, key: SharedKey, p
     return None
 
 
-def _wait_for_those(session: Session, run: Run, job: JobRow, view: SharedView, wanted: DesiredShared) -> Waiting | None:
-    """Write once instead of twice: wait for what those who stay wait for, where nothing else is to be written.
-
-    So lists never wait for each other: what is gained is written at once.
-    """
+def _wait_for_blocks(
+    session: Session, run: Run, job: JobRow, view: SharedView, wanted: DesiredShared
+) -> Waiting | None:
+    """Write once instead of twice: wait until those are blocked who are about to be, where nothing else is to write."""
     named = staying.named_by(addresses.held(session, view.key))
     is_young = run.now - job.created_at < _LONGEST_FOR_THE_INBOX
-    if not (is_young and view.staying and wanted.destinations == named):
-        return None
-    if view.stay_ends_at is not None:
-        return Waiting(run.now + _LOOK_AGAIN, _MOVES)
-    if staying.any_at_work(session, view.staying):
+    if is_young and wanted.destinations == named and staying.any_at_work(session, view.staying):
         return Waiting(run.now + _LOOK_AGAIN, "waits until those who left are kept out of their mailboxes")
     return None
 
@@ -189,22 +176,19 @@ def _carry_out(
         )
         intended = intend(session, run, job, order)
     outcome = carry_out(run, order, intended)
-    _tell_those_who_wait(run, plan)
+    _wake_those_taken_out(run, plan)
     return outcome
 
 
-def _tell_those_who_wait(run: Run, plan: Plan) -> None:
-    """Have those looked at whom the list no longer names, for a mailbox is not deleted before; and lists they left."""
+def _wake_those_taken_out(run: Run, plan: Plan) -> None:
+    """Have those looked at whom the list no longer names: a mailbox is not deleted before."""
     taken_out = {Address(each) for step in plan.steps for each in _named(step.before) - _named(step.after)}
-    taken_in = {Address(each) for step in plan.steps for each in _named(step.after) - _named(step.before)}
-    if not taken_out and not taken_in:
+    if not taken_out:
         return
     write_down(run)  # what they wait for
     with run.execution.database.write() as session:  # before the job's row is locked, for it comes after people's
         for person_id in sorted({row.person_id or 0 for row in addresses.held_among(session, taken_out).values()}):
             jobs.wake(session, Subject(SubjectKind.PERSON, str(person_id)), run.now)
-        if taken_in:
-            tell_lists_left(session, frozenset(taken_in), run.now)
 
 
 def _named(fields: StepFields) -> frozenset[str]:

@@ -10,8 +10,7 @@ from itertools import chain
 from worker.intake.context import Evaluating
 from worker.intake.lines import note_standing, placed, standing_of
 from worker.intake.linking import note_identifiers
-from worker.intake.list_news import take_out
-from worker.intake.list_views import stays_listed
+from worker.intake.list_views import stays_listed, take_out
 from worker.intake.pinned import barred
 from worker.mail import Address, SharedKey, domain_of
 from worker.planning.urgency import Urgency

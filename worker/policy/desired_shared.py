@@ -10,9 +10,7 @@ from worker.policy.view import SharedView
 
 
 def desired_shared(view: SharedView, policy: Policy) -> Decision[DesiredShared]:
-    """Return the destinations and fields; no destinations where it should not exist.
-
-    Changes by time alone where somebody stays until an instant at most.
+    """Return the destinations and fields; no destinations where it should not exist. Never changes by time alone.
 
     The host refuses an empty list (`migadu-behaviour.md` 1.6), so what has no members has its fallback or goes; so does
     what the policy names no more. Members whose mailbox is in another domain are left out: the host would turn their
@@ -25,7 +23,7 @@ def desired_shared(view: SharedView, policy: Policy) -> Decision[DesiredShared]:
     fallback = frozenset() if section.fallback is None else frozenset({policy.address_of(section.fallback, domain)})
     members = frozenset(member for member in view.members | view.staying if domain_of(member) == domain)
     wanted = DesiredShared(members or fallback or None, left_out=view.members - members, fields=_fields(section))
-    return Decision(wanted, view.stay_ends_at)
+    return Decision(wanted, None)
 
 
 def _fields(section: GroupSection | RewriteSection) -> Mapping[str, FieldValue]:

@@ -242,7 +242,7 @@ class BrakesSection(Section):
 
     lists: BrakeWindow = Field(
         BrakeWindow(floor=3, share=0.10, per=Offset(hours=24)),
-        description="Deletions of shared addresses: never more than half of all.",
+        description="Deletions of shared addresses: the floor alone lets no more than half of all go.",
     )
 
     def window(self, brake: str) -> BrakeWindow:
@@ -252,10 +252,14 @@ class BrakesSection(Section):
     def allowed(self, brake: str, population: int) -> int:
         """Return how many operations of a brake are let through within its window, for so many objects that there are.
 
-        Of lists never more than half, whatever floor and share say, though one may go. Raises KeyError.
+        Of lists the floor alone lets no more than half go, though always one: what a few are it would let go all.
+        Raises KeyError.
         """
-        allowed = self.window(brake).allowed(population)
-        return min(allowed, max(1, population // 2)) if brake == "lists" else allowed
+        window = self.window(brake)
+        allowed = window.allowed(population)
+        if brake != "lists":
+            return allowed
+        return max(math.floor(window.share * population), min(allowed, max(1, population // 2)))
 
 
 class ReconcileSection(Section):

@@ -61,5 +61,3 @@ class SharedView:
     members: frozenset[Address] = frozenset()
     staying: frozenset[Address] = frozenset()
     """Who is a member no more and stays for now, because something that comes first is not done yet."""
-    stay_ends_at: datetime | None = None
-    """When the first of those stays no longer, whether it is done or not; None: nobody stays by time alone."""

@@ -1,8 +1,6 @@
 """Queries over who stays in a list for now: former members whom the list, as it was last written, still names."""
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,12 +9,11 @@ from worker.mail import Address, SharedKey
 from worker.store.addresses import Role
 from worker.store.states import JobState
 from worker.store.subjects import SubjectKind, subject_of
-from worker.store.tables import AddressRow, JobRow, MembershipRow, PersonRow
-
-EMPLOYED = ("active", "suspended")
-"""The phases of people who work here and will: nobody else is ever blocked."""
+from worker.store.tables import AddressRow, JobRow, PersonRow
 
 _LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
+EMPLOYED = ("active", "suspended")
+"""The phases of people who work here and will: nobody else is ever blocked."""
 
 
 def named_by(row: AddressRow | None) -> frozenset[Address]:
@@ -56,31 +53,6 @@ def any_at_work(session: Session, mailboxes: Collection[Address]) -> bool:
         )
     )
     return session.scalar(at_work.limit(1)) is not None
-
-
-class Gain(NamedTuple):
-    """A list that somebody has come to belong to."""
-
-    member: Address
-    key: SharedKey
-    since: datetime
-
-
-def gains(session: Session, mailboxes: Collection[Address], since: datetime) -> list[Gain]:
-    """Return what the holders of these mailboxes, of those that exist and are not blocked, belong to since then."""
-    rows = session.execute(
-        select(AddressRow.address, MembershipRow.address, MembershipRow.since)
-        .join(MembershipRow, MembershipRow.person_id == AddressRow.person_id)
-        .where(
-            AddressRow.address.in_(sorted(mailboxes)),
-            AddressRow.role == Role.PRIMARY,
-            AddressRow.held_to.is_(None),
-            AddressRow.exists_since.is_not(None),
-            AddressRow.blocked_at.is_(None),
-            MembershipRow.since > since,
-        ),
-    )
-    return [Gain(Address(member), key, at) for member, key, at in rows]
 
 
 def lists_at_work(session: Session) -> dict[SharedKey, JobState]:
