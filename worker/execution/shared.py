@@ -117,7 +117,7 @@ def _wait_for_blocks(
     named = staying.named_by(addresses.held(session, view.key))
     is_young = run.now - job.created_at < _LONGEST_FOR_THE_INBOX
     if is_young and wanted.destinations == named and staying.any_at_work(session, view.staying):
-        return Waiting(run.now + _LOOK_AGAIN, "waits until those who left are kept out of their mailboxes")
+        return Waiting(run.now + jobs.FOR_THE_INBOX, "waits until those who left are kept out of their mailboxes")
     return None
 
 
