@@ -75,7 +75,7 @@ def _lists(
 
 def _going(session: Session, existing: Collection[SharedKey], policy: Policy, now: datetime) -> frozenset[Address]:
     """Return those of existing lists that have a job and should not exist; who stays for now does not keep them."""
-    at_work = sorted({*staying.lists_at_work(session)}.intersection(existing))
+    at_work = sorted(staying.lists_at_work(session).intersection(existing))
     members = memberships.members_at_host(session, at_work)
     wanted = {key: desired(SharedView(key, members[key]), policy, now).state.destinations for key in at_work}
     return frozenset(bare(key) for key in at_work if not wanted[key]) - policy.protected

@@ -55,8 +55,7 @@ def any_at_work(session: Session, mailboxes: Collection[Address]) -> bool:
     return session.scalar(at_work.limit(1)) is not None
 
 
-def lists_at_work(session: Session) -> dict[SharedKey, JobState]:
-    """Return the lists that have an outstanding job, and how that stands."""
+def lists_at_work(session: Session) -> frozenset[SharedKey]:
+    """Return the lists that have an outstanding job."""
     rows = session.scalars(select(JobRow).where(JobRow.finished_at.is_(None), JobRow.subject_kind.in_(_LISTS)))
-    found = {subject_of(row).shared_key: row.state for row in rows}
-    return {key: state for key, state in found.items() if key is not None}
+    return frozenset(key for row in rows if (key := subject_of(row).shared_key) is not None)

@@ -142,6 +142,7 @@ class Folder:
 
     def give_back(self, taken: Taken) -> None:
         """Leave a taken file alone until it has settled."""
+        self._read.pop(taken, None)
         self._give_back(self._path / WORKING / taken.working, taken.name)
 
     def put_aside(self, taken: Taken, room: Literal["processed", "rejected"], result: object) -> None:
