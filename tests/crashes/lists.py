@@ -11,6 +11,8 @@ from worker.policy import Policy, desired, load_policy
 from worker.store.policies import active_policy
 
 Members = frozenset[str]
+_FALLBACKS = frozenset({"postmaster@example.org"})
+"""What nobody of ours makes: where mail goes that has nobody else."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,8 @@ def complaints(office: Office, roster: Roster) -> list[str]:
 
     - A call on a list is out of order if the versions cannot be put beside the calls so that each call carries its
       version and none carries an older one than a call that took effect before it. The earliest version that fits is
-      taken each time, so whoever left and came back is no complaint.
+      taken each time, so whoever left and came back is no complaint. Nor is who moved to another list and is named
+      still, as they were before.
     - A list names only mailboxes that exist; a mailbox goes only while no list names it, and is never made twice.
     """
     found: list[str] = []
@@ -60,17 +63,28 @@ def complaints(office: Office, roster: Roster) -> list[str]:
             key = _key(roster, kind, name or call["body"].get("local_part") or call["body"]["name"])
             carried = _carried(call)
             if key in roster.versions and carried is not None:
-                fits = [n for n in range(reached[key], len(roster.versions[key])) if roster.versions[key][n] == carried]
+                stay = named.get(f"{kind}/{key}", frozenset()) & _members_of_others(roster, key)
+                left = range(reached[key], len(roster.versions[key]))
+                fits = [n for n in left if _fits(carried, roster.versions[key][n], stay)]
                 if not fits:
                     found.append(f"{where} carries {sorted(carried)}, which is older, or never was")
                 elif took_effect:
                     reached[key] = fits[0]
-                found += [f"{where} names {each}, which does not exist" for each in carried - boxes - _kept(office)]
+                found += [f"{where} names {each}, which does not exist" for each in carried - boxes - _FALLBACKS]
                 if took_effect:
                     named[f"{kind}/{key}"] = carried
         elif kind == "mailboxes" and "/" not in name and took_effect:
             found += _of_mailbox(where, call, name, boxes, named)
     return found
+
+
+def _fits(carried: Members, version: Members, stay: Members) -> bool:
+    return carried == version or (carried - version <= stay and version - carried <= _FALLBACKS)
+
+
+def _members_of_others(roster: Roster, key: SharedKey) -> Members:
+    others = (version for other, versions in roster.versions.items() if other != key for version in versions)
+    return frozenset().union(*others)
 
 
 def _of_mailbox(
@@ -92,11 +106,6 @@ def _carried(call: Mapping[str, Any]) -> Members | None:
     if destinations is None:
         return None  # other fields alone
     return frozenset(destinations.split(",") if isinstance(destinations, str) else destinations)
-
-
-def _kept(office: Office) -> Members:
-    """Return what nobody of ours makes: where mail goes that has nobody else."""
-    return frozenset({"postmaster@example.org"})
 
 
 def _below_domain(call: Mapping[str, Any]) -> str:

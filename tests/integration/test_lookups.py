@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import Office
 from tests.integration.shell import Shell
 from worker.cli.commands.jobs import subjects_of
-from worker.store import addresses, events, figures, inbox, jobs, lines, people, staying, waiting
+from worker.store import addresses, events, figures, inbox, jobs, lines, moving, people, staying, waiting
 from worker.store.database import Database, Session
 from worker.store.jobs import JobFilter
 from worker.store.settled import is_settled
@@ -60,6 +60,10 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
     "waiting records": (
         lambda session: waiting.linked_by(session, "N77", {"e77@example.org", "other77@example.org"}),
         {"ix_records_unmatched_email", "ix_records_unmatched_number"},
+    ),
+    "moves": (
+        lambda session: moving.takers(session, {"a500@example.org", "a1000@example.org"}),
+        set(),
     ),
     "below": (
         lambda session: lines.evaluate_below(session, 7, NOON),
@@ -261,6 +265,10 @@ _FILLING = (
     insert into addresses (address, domain, role, provenance, person_id, held_from, held_to, exists_since)
     select 'a' || n || '@example.org', 'example.org', case n % 2 when 0 then 'primary' else 'identity' end, 'created',
            n, :at, case n % 500 when 1 then :at end, case n % 500 when 0 then :at end
+    """,
+    """
+    insert into memberships (person_id, address, since)
+    select n, 'team' || (n % 50) || '@example.org', :at
     """,
     """
     insert into events (source, ce_source, ce_id, received_at, digest, document, state, failures, person_id)

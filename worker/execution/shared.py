@@ -7,6 +7,7 @@ from worker.execution.calls import Secrets
 from worker.execution.carry_out import carry_out
 from worker.execution.domain import read_domain, require_domain
 from worker.execution.indexes import is_stale
+from worker.execution.moving import moves_from
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, intend, write_down
 from worker.execution.settle import settle
@@ -48,20 +49,21 @@ def run_shared(run: Run) -> Outcome:
         policy = load_policy(active[1])
         view = list_view(session, key, Terms(policy, run.execution.precedence, run.now))
         wanted = desired(view, policy, run.now).state
-        waiting = _wait_for_members(session, run, job, key, policy) or _wait_for_blocks(session, run, job, view, wanted)
-        if waiting is not None:
-            return waiting
-        holder = addresses.reserve_shared(session, key, run.now)
-        if holder.role not in SHARED_ROLES:
-            if not wanted.destinations:
-                return Done(NOTHING_WANTED)
-            ways = f"{_IF_A_LIST}, free it," if holder.role == Role.FOREIGN else "free it,"
-            return Held(f"{key} is held by somebody else ({holder.role}): {ways} or name the group otherwise")
-    outcome = _carry_out(run, policy, wanted, _observe(run, key))
-    note = left_out_note(bare(key), wanted)
-    if isinstance(outcome, Done) and note and not wanted.destinations:
-        return Held(f"nobody gets its mail, and it has no fallback: {note}")
-    return outcome
+        moves = moves_from(session, run, view, wanted)
+        stop = (
+            _wait_for_members(session, run, job, key, policy)
+            or _wait_for_blocks(session, run, job, view, wanted)
+            or moves.put_off
+            or _not_a_list(session, key, wanted, run.now)
+        )
+        if stop is not None:
+            return stop
+    looked_at, shown = _observe(run, key)
+    for_now = moves.keeping(wanted, shown)
+    outcome = _carry_out(run, policy, for_now, (looked_at, shown))
+    if not isinstance(outcome, Done):
+        return outcome
+    return _ended(key, wanted, outcome) if moves.waiting is None or for_now == wanted else moves.waiting
 
 
 def observed(key: SharedKey, shown: Alias | Rewrite | None) -> ObservedShared | ObservedRewrite:
@@ -119,6 +121,23 @@ def _wait_for_blocks(
     if is_young and wanted.destinations == named and staying.any_at_work(session, view.staying):
         return Waiting(run.now + jobs.FOR_THE_INBOX, "waits until those who left are kept out of their mailboxes")
     return None
+
+
+def _not_a_list(session: Session, key: SharedKey, wanted: DesiredShared, now: datetime) -> Outcome | None:
+    """Reserve the address. Returns how the run ends where somebody else has it."""
+    holder = addresses.reserve_shared(session, key, now)
+    if holder.role in SHARED_ROLES:
+        return None
+    if not wanted.destinations:
+        return Done(NOTHING_WANTED)
+    ways = f"{_IF_A_LIST}, free it," if holder.role == Role.FOREIGN else "free it,"
+    return Held(f"{key} is held by somebody else ({holder.role}): {ways} or name the group otherwise")
+
+
+def _ended(key: SharedKey, wanted: DesiredShared, done: Done) -> Outcome:
+    """Return how a run ends that has brought the list to what it should be."""
+    note = left_out_note(bare(key), wanted)
+    return Held(f"nobody gets its mail, and it has no fallback: {note}") if note and not wanted.destinations else done
 
 
 def _observe(run: Run, key: SharedKey) -> tuple[datetime, Alias | Rewrite | None]:
