@@ -178,6 +178,7 @@ def test_another_policy_writes_each_list_that_it_changes_once(offices, policy, a
         before, written = town.held(), len(office.writes())
         office.activate(another)
         office.drain()
+        office.work_on(20 * _SECOND, every=2 * _SECOND)  # a list waits for those to which its members moved
 
         after = town.held()
         changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}

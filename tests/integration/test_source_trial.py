@@ -157,6 +157,10 @@ def test_a_map_that_is_too_clever_asks_for_an_example(office: Office, shell: She
 def test_a_folder_is_looked_at_and_a_file_read_without_an_import(office: Office, shell: Shell, tmp_path: Path) -> None:
     """Whether it is there and ours; a file of the sender's tells which columns resolve, or the first faults."""
     before = rows(office)
+    assert (
+        "--url says where deliveries are posted, and to folder"
+        in shell.run("sources", "test", "folder", "--url", office.url).err
+    )
     ran = shell.run("sources", "test", "folder", "--json")
     assert (ran.code, said(ran)["folder"][0]) == (1, False)
 

@@ -65,6 +65,10 @@ def try_source(
         if source is None:
             known = ", ".join(sorted(deployment.sources.by_name)) or "none"
             raise Failed(f"there is no source {name!r} in {deployment.settings.sources}; known are {known}")
+        if url is not None and not isinstance(source, HookSource):
+            raise Failed(
+                f"--url says where deliveries are posted, and to {source.name} ({source.kind}) none are: omit it"
+            )
         checks = list(_checks(deployment, source, url, body))
     ok = all(each.ok for each in checks)
     if as_json:
