@@ -13,6 +13,7 @@ from worker.execution.look import CALLS_OF_A_LOOK, Seen, UnknownMailDomain, look
 from worker.execution.preview_brakes import Braked, braked_in
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
 from worker.execution.previewed_looks import Looks
+from worker.execution.previewed_others import tell_others
 from worker.execution.quiet import not_quiet
 from worker.execution.rehearsal import rehearsed
 from worker.intake import Intake, accept, activate_policy, apply_next
@@ -179,6 +180,7 @@ def _everybody(scene: Scene) -> _Who:
         everybody += [row.id for row in page if row.erased_at is None]
         for person_id in not_quiet(scene.session, scene.intake, scene.policy, page):
             evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
+    tell_others(scene, everybody)
     return everybody, _outstanding(scene)
 
 
@@ -190,7 +192,8 @@ def _apply(scene: Scene, question: OfEvents) -> tuple[_Who, tuple[str, ...]]:
     rows = _rows(scene, ids)
     touched = {row.person_id for row in rows if row.person_id is not None}
     notes = tuple(f"event {row.ce_id}: {row.reason or row.state.value}" for row in rows if row.person_id is None)
-    return (sorted(touched), _outstanding(scene, ids)), notes
+    others, lists = tell_others(scene, touched)
+    return (sorted(touched | others), _outstanding(scene, ids) | lists), notes
 
 
 def _rows(scene: Scene, ids: set[int]) -> list[EventRow]:

@@ -22,10 +22,17 @@ def tell_next(session: Session, intake: Intake, now: datetime) -> bool:
     people.lock_linking(session)
     person_id = lines.due(session, now)
     if person_id is not None:  # else somebody else was quicker
-        people.lock(session, person_id).line_due_at = None
-        lines.evaluate_below(session, person_id, now)
-        if waiting.is_for(session, person_id):
-            held = {row.address for row in addresses.of_person(session, person_id)}
-            link_waiting(session, intake, person_id, now, held)
-            people.lock(session, person_id).next_change_at = now
+        tell_of(session, intake, person_id, now)
     return True
+
+
+def tell_of(session: Session, intake: Intake, person_id: int, now: datetime) -> set[int]:
+    """Have all evaluated soon whom a person's change concerns, and return them. Its caller holds linking."""
+    people.lock(session, person_id).line_due_at = None
+    concerned = lines.evaluate_below(session, person_id, now)
+    if waiting.is_for(session, person_id):
+        held = {row.address for row in addresses.of_person(session, person_id)}
+        link_waiting(session, intake, person_id, now, held)
+        people.lock(session, person_id).next_change_at = now
+        concerned.add(person_id)
+    return concerned

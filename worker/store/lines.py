@@ -87,13 +87,18 @@ def due(session: Session, now: datetime) -> int | None:
     return session.scalar(waiting.order_by(PersonRow.line_due_at, PersonRow.id).limit(1))
 
 
+def all_due(session: Session, now: datetime) -> set[int]:
+    """Return everybody whose change is yet to be told to those below."""
+    return set(session.scalars(select(PersonRow.id).where(PersonRow.line_due_at <= now)))
+
+
 def postpone(session: Session, person_id: int, until: datetime) -> None:
     """Have those below a person hear of its change later."""
     session.execute(update(PersonRow).where(PersonRow.id == person_id).values(line_due_at=until))
 
 
-def evaluate_below(session: Session, person_id: int, now: datetime) -> None:
-    """Have everybody evaluated soon whose stand-in may be another since a person's change: each is met once.
+def evaluate_below(session: Session, person_id: int, now: datetime) -> set[int]:
+    """Have all evaluated soon whose stand-in may be another since a person's change, and return them: each is met once.
 
     These are the reports, and the reports of those among them who cannot take over themselves, and so on down. One
     statement, which takes their rows in the order of their ids.
@@ -101,12 +106,14 @@ def evaluate_below(session: Session, person_id: int, now: datetime) -> None:
     below = _below(person_id)
     in_order = select(PersonRow.id).where(PersonRow.id.in_(select(below.c.id))).order_by(PersonRow.id)
     locked = in_order.with_for_update().cte("locked")
-    session.execute(
+    marked = session.scalars(
         update(PersonRow)
         .where(PersonRow.id.in_(select(locked.c.id)))
         .values(next_change_at=now)
+        .returning(PersonRow.id)
         .execution_options(synchronize_session=False),
     )
+    return set(marked)
 
 
 @dataclass(frozen=True, slots=True)
