@@ -1,13 +1,14 @@
 """Whoever is gone and still gets into their mailbox stays in the lists that name them, until the block is confirmed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 
 from tests.integration.office import DAY, Office
+from tests.integration.test_lanes import Killed, When, _die, _interrupt
 from worker.bell import SilentBell
-from worker.execution import verbs
+from worker.execution import sweep_once, verbs
 from worker.sandbox import RunningSandbox
 from worker.store.database import Database
 from worker.store.states import JobState
@@ -32,6 +33,7 @@ block = { floor = 0, share = 0.0, per = "24h" }
 """
 WITHOUT_BRAKE = POLICY.replace("floor = 0", "floor = 9")
 PUT = ("PUT", "aliases/engineering")
+NO_FORWARDING = {"match": {"method": "POST", "path": "/v1/domains/*/mailboxes/*/forwardings"}, "fault": "503"}
 
 
 @pytest.fixture
@@ -48,10 +50,10 @@ def _leave(office: Office) -> None:
     office.drain()
 
 
-def _approve(office: Office) -> None:
+def _approve(office: Office, and_then: Callable[[], None] | None = None) -> None:
     hold = office.hold()
     verbs.approve_hold(office.database, office.clock, SilentBell(), hold.id, "test", plan=hold.hash)
-    office.drain()
+    (and_then or office.drain)()
 
 
 def test_who_is_held_stays_listed_until_an_approval(office: Office) -> None:
@@ -144,13 +146,53 @@ def test_who_comes_back_while_held_was_never_out(office: Office) -> None:
 def test_who_is_blocked_is_out_though_the_rest_fails(office: Office) -> None:
     """The lists wait for the block alone: a forwarding that fails at the host delays nothing."""
     _leave(office)
-    office.fail({"match": {"method": "POST", "path": "/v1/domains/*/mailboxes/*/forwardings"}, "fault": "503"})
+    office.fail(NO_FORWARDING)
 
     _approve(office)
 
     assert office.job_of(1).state is JobState.WAITING
     assert "503" in str(office.job_of(1).reason)
     assert not any(office.doors("ada.lovelace").values())
+    assert office.aliases()["engineering"] == {"grace.hopper"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [("update-mailbox", When.AFTER), ("create-forwarding", When.SENDING)],
+    ids=["before it is written down", "behind"],
+)
+def test_who_is_blocked_is_out_though_the_worker_died_and_the_rest_fails(
+    office: Office, operation: str, when: When
+) -> None:
+    """Whoever takes over does not come to the end either, and finds in the database that the block was made."""
+    _leave(office)
+    office.fail(NO_FORWARDING)
+    second = office.colleague()
+    _interrupt(office, operation, _die, when)
+    with pytest.raises(Killed):
+        _approve(office)
+    assert office.aliases()["engineering"] == {"ada.lovelace", "grace.hopper"}
+
+    office.execution = second
+    office.let_leases_run_out()
+    sweep_once(second, 4)
+    office.drain()
+
+    assert office.job_of(1).state is JobState.WAITING
+    assert not any(office.doors("ada.lovelace").values())
+    assert office.aliases()["engineering"] == {"grace.hopper"}
+
+
+def test_who_is_blocked_is_out_though_something_is_told_of_them_just_then(office: Office) -> None:
+    """An event that comes before the evaluation that the block asks for takes them out as well."""
+    _leave(office)
+    office.fail(NO_FORWARDING)
+    _approve(office, and_then=office.run_all)
+    assert not any(office.doors("ada.lovelace").values())
+
+    office.tell("updated", "E1", title="Countess")
+    office.drain()
+
     assert office.aliases()["engineering"] == {"grace.hopper"}
 
 

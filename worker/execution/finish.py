@@ -100,7 +100,8 @@ def _record(run: Run, outcome: Outcome, look: Callable[[Session, Run, PersonRow]
             if _may_have_worked(outcome):
                 told = look(session, run, person)
             else:  # whoever is blocked, though not all else is done, is taken out of the lists
-                told = _evaluate_later(session, run, person) if run.recorder.has_blocked else _Told(apply=True)
+                has_blocked = _has_made(session, run, Operation.BLOCK_MAILBOX)
+                told = _evaluate_later(session, run, person) if has_blocked else _Told(apply=True)
         elif row.reason == jobs.INBOX_REASON:
             told = _Told(apply=True)  # it may have been applied by now, and then nobody else would wake this job
         _tell_groups(session, run, lists, now)
@@ -177,7 +178,8 @@ def _tell_groups(session: Session, run: Run, lists: Collection[SharedKey], now: 
     """Have lists written that waited for this person's mailbox, once the last of their members is through."""
     if not lists:
         return
-    made = run.recorder.has_made_mailbox or (not run.lease.is_first and _made_before(session, run.lease.job_id))
+    made = run.recorder.has_made_mailbox
+    made = made or (not run.lease.is_first and _has_made(session, run, Operation.CREATE_MAILBOX))
     since = now - run.execution.patience.creations
     for key in sorted(lists):
         subject = shared_subject(key)
@@ -187,9 +189,11 @@ def _tell_groups(session: Session, run: Run, lists: Collection[SharedKey], now: 
             jobs.refresh(session, subject, urgency=Urgency.CHANGE, now=now)
 
 
-def _made_before(session: Session, job_id: int) -> bool:
-    """Tell whether an earlier run of this job has made a mailbox."""
-    made = (row for row in steps.of_job(session, job_id) if row.operation == Operation.CREATE_MAILBOX)
+def _has_made(session: Session, run: Run, operation: Operation) -> bool:
+    """Tell whether this job has done something, in this run or in one of a worker that died before it told of it."""
+    if run.recorder.finds_no_steps:
+        return False
+    made = (row for row in steps.of_job(session, run.lease.job_id) if row.operation == operation)
     return any(row.state is StepState.CONFIRMED for row in made)
 
 

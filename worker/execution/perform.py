@@ -181,7 +181,6 @@ def perform_in_passing(run: Run, row: StepRow, secrets: Secrets) -> Made:
     )
     if step.operation is Operation.CREATE_MAILBOX:
         run.recorder.has_made_mailbox = True
-    run.recorder.has_blocked |= step.operation is Operation.BLOCK_MAILBOX
     return made
 
 

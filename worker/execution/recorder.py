@@ -44,8 +44,6 @@ class Recorder:
     """Whether this run has written steps down as intended."""
     has_made_mailbox: bool = False
     """Whether this run has made a mailbox."""
-    has_blocked: bool = False
-    """Whether this run has blocked a mailbox."""
     has_seen_pause: bool = False
     """Whether creations were paused when this run began, or had been and none was made since."""
     has_met_failures: bool = False

@@ -77,7 +77,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     if row.erased_at is not None:
         row.policy_hash, row.next_change_at = active[0] if active else "", None
         return 0
-    stood, told = standing_of(row), event_id is not None
+    stood = standing_of(row)
     view = placed(session, row, person_view(session, person_id, room.precedence))
     note_identifiers(row, view.profile.facts)
     row.evaluated_at = now
@@ -106,7 +106,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     refreshed = _refresh_person(session, row, view, decision.state.mailbox, cause)
     changed = _refresh_groups(session, person_id, decision.state.groups, cause)
     is_gone = view.mailbox_exists and decision.state.phase not in staying.EMPLOYED
-    if is_gone and not told and not stays_listed(view, decision.state.mailbox, policy):
+    if is_gone and not stays_listed(view, decision.state.mailbox, policy):
         refreshed += take_out(session, view, decision.state.groups | changed, now)
     return refreshed + len(changed)
 
