@@ -11,7 +11,6 @@ import structlog
 
 from worker.cli.application import application
 from worker.cli.output import warn
-from worker.cli.sentences import FORESEEN, sentence
 from worker.log import configure_logging
 
 _log = structlog.get_logger(__name__)
@@ -22,9 +21,11 @@ def main() -> None:
     configure_logging(level=logging.WARNING)
     try:
         application()(prog_name="mailroster")
-    except FORESEEN as error:
-        _fail(sentence(error))
     except Exception as error:  # noqa: BLE001 - the rim: whatever it is, a person gets a sentence and the log the rest
+        from worker.cli.sentences import FORESEEN, sentence  # noqa: PLC0415 - it imports every room for its errors
+
+        if isinstance(error, FORESEEN):
+            _fail(sentence(error))
         _log.critical("a defect stopped the command", exc_info=error)
         _fail(f"a defect of ours stopped this ({type(error).__name__}); the log above has the details")
 

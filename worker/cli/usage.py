@@ -7,29 +7,15 @@ option or argument.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import typer
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from typer.core import TyperGroup
 
 _DAY: Final = "%Y-%m-%d"
 _TIMES: Final = (_DAY, "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _LARGEST_ID: Final = 2**63 - 1  # that either database can look for
-
-
-class Commands(TyperGroup):
-    """All commands; Typer alone would tell in pydantic's words what is wrong with a value."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            if isinstance(error.__cause__, ValidationError):
-                error.message = _reason(error.__cause__.errors()[0])
-            raise
 
 
 def read_day(text: str) -> datetime:
@@ -48,6 +34,12 @@ def read_id(written: str | int) -> int:
         if 0 <= int(written) <= _LARGEST_ID:
             return int(written)
     raise typer.BadParameter(f"{written!r} is no id: expected a whole number up to {_LARGEST_ID}")
+
+
+def reword(error: typer.BadParameter) -> None:
+    """Say in our words what is wrong with a value; Typer alone would say it in pydantic's."""
+    if isinstance(error.__cause__, ValidationError):
+        error.message = _reason(error.__cause__.errors()[0])
 
 
 def _read(text: str, formats: Sequence[str], expected: str) -> datetime:

@@ -12,7 +12,7 @@ from worker.store import schema
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="db", help="The database's schema.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command()(upgrade)
     group.command()(current)
     group.command()(check)

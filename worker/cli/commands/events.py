@@ -21,7 +21,7 @@ from worker.web.objects import event_detail, event_object, listing
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="events", help="Events: what was told to us.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command("list")(list_events)
     group.command()(show)
     group.command()(retry)

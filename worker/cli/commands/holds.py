@@ -25,7 +25,7 @@ from worker.web.objects import hold_object, jobs_of_hold, listing
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="holds", help="What the brakes stopped, or a silent source.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command("list")(list_holds)
     group.command()(show)
     group.command()(approve)

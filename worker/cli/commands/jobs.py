@@ -32,7 +32,7 @@ NEEDS_A_PERSON = (JobState.HELD, JobState.PARKED)
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="jobs", help="Jobs: one subject's way to what it should have.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command("list")(list_jobs)
     group.command()(show)
     group.command()(retry)

@@ -27,7 +27,7 @@ from worker.web.person_objects import person_detail, person_objects
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="people", help="People on the roster.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command("list")(list_people)
     group.command()(show)
     group.command()(leave)

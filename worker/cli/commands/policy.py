@@ -16,7 +16,7 @@ from worker.settings import load_settings
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="policy", help="The policy file: what people should have.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command()(check)
     group.command()(schema)
     return group

@@ -29,7 +29,7 @@ _STANDARD_INPUT = "-"
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="roster", help="Who works here, from a file.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.callback()(_roster)
     group.command("import")(import_)
     return group

@@ -24,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A source of the sourc
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="sources", help="Who tells us things.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command("list")(list_sources)
     group.command()(show)
     group.command("test")(try_source)

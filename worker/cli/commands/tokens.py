@@ -15,7 +15,7 @@ from worker.web.objects import instant, listing
 
 def commands() -> typer.Typer:
     """Return the group."""
-    group = typer.Typer(name="token", help="Access tokens.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True)
     group.command()(create)
     group.command("list")(list_all)
     group.command()(revoke)
