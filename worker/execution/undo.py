@@ -16,7 +16,8 @@ from worker.intake import Intake
 from worker.intake.accept import insert_of_operator
 from worker.planning.step import Operation
 from worker.roster import WITHDRAWN, EmploymentKind, NoWayBack, Person, Restoring, profile, spoken, way_back
-from worker.store import addresses, audit, events, jobs, people, steps, undos
+from worker.roster.employment import Employment
+from worker.store import addresses, audit, events, jobs, people, undos
 from worker.store.database import Session
 from worker.store.refolding import folded, told_of
 from worker.store.states import EventState
@@ -24,6 +25,7 @@ from worker.store.subjects import SubjectKind
 from worker.store.tables import EventRow, JobRow
 
 _MOMENT = timedelta(microseconds=1)
+_A_DAY = timedelta(days=1)
 _NEW_ADDRESS = frozenset({"givenName", "familyName", "middleName", "nickName", "displayName", "workEmail"})
 _EMPLOYMENT = frozenset(
     {EventType.JOINED, EventType.JOINING_CANCELLED, EventType.LEFT, EventType.LEAVING_CANCELLED, EventType.PURGED}
@@ -155,14 +157,21 @@ def _after_a_date(session: Session, intake: Intake, job: JobRow, known: Person) 
     if job.event_id is not None:
         return ()
     employment = profile(known, intake.precedence).employment
-    done = {row.operation for row in steps.of_job(session, job.id)} | {each["operation"] for each in job.plan or ()}
-    if employment is not None and employment.kind is EmploymentKind.LEFT and done:
+    brought = undos.newly_done(session, [job])[job.id]
+    if employment is not None and employment.kind is EmploymentKind.LEFT and brought & undos.DEPARTURE:
         return (Restoring(EventType.LEAVING_CANCELLED),)
-    if employment is not None and employment.kind is EmploymentKind.JOINED and Operation.CREATE_MAILBOX in done:
+    if employment is not None and _was_announced(employment) and Operation.CREATE_MAILBOX in brought:
         return (Restoring(EventType.JOINING_CANCELLED),)
     raise NotAllowedNow(
         f"job {job.id} came of the policy or the mail host and not of anything said of a person: undo it there"
     )
+
+
+def _was_announced(employment: Employment) -> bool:
+    """Tell whether somebody joined on a day that was to come when it was said, wherever the day begins."""
+    if employment.kind is not EmploymentKind.JOINED or employment.hire_date is None:
+        return False
+    return employment.hire_date >= employment.known_since.date() - _A_DAY
 
 
 def _restoring(
