@@ -198,6 +198,21 @@ def test_a_typing_error_in_a_key_is_told_with_its_line_and_a_guess():
             "[[groups]]\naddress = 'a'\nmembers = {}\nfallback = 'a'",
             "line 6: groups[0].fallback: a group cannot be its own fallback",
         ),
+        (
+            "\n".join(
+                f"[[groups]]\naddress = '{at}'\nmembers = {{}}\nfallback = '{to}'" for at, to in ("ab", "bc", "cb")
+            ),
+            "line 14: groups[2].fallback: comes back to 'c' through fallbacks of groups; name a mailbox",
+        ),
+        (
+            "[mailbox]\nexpires_on = '31.12.2026'",
+            "line 4: mailbox.expires_on: must be a day such as '2026-12-31'",
+        ),
+        (
+            "[mailbox]\nautorespond_expires_on = '2026-13-01'",
+            "line 4: mailbox.autorespond_expires_on: must be a day such as '2026-12-31'",
+        ),
+        ("[joining]\nlead = '9999999d'", "line 4: joining.lead: must not be longer than 36500 days"),
         ("[[groups]]\naddress = 'a'", "line 3: groups[0].members: is required"),
         (
             "[[groups]]\naddress = 'a'\nmembers = {x = 1979-05-27}",

@@ -93,8 +93,23 @@ def _fallback(policy: Policy, index: int) -> Iterator[Finding]:
             reason = "a group cannot be its own fallback"
         elif domain_of(fallback) != domain_of(full):
             reason = f"{group.fallback!r} is not an address of {domain_of(full)}, as the group is"
+        elif _comes_back(policy, full):
+            reason = f"comes back to {group.address!r} through fallbacks of groups; name a mailbox"
     if reason:
         yield ("groups", index, "fallback"), reason
+
+
+def _comes_back(policy: Policy, full: Address) -> bool:
+    """Tell of a group whose fallbacks end in a ring whether it is the last of these in the file."""
+    ring: list[Address] = []
+    here: Address | None = full
+    while here is not None and here not in ring:
+        ring.append(here)
+        group = policy.shared.get(here)
+        named = group.fallback if group else None
+        here = None if named is None or _not_ours(policy, named) else policy.address_of(named, domain_of(here))
+    order = list(policy.shared)
+    return here == full and full == max(ring, key=order.index)
 
 
 def _leaving_fallback(policy: Policy) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
 """How the policy's mailbox fields are checked: by Migadu's name, each with the type the host expects."""
 
+import re
 from collections.abc import Mapping
+from datetime import date
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -16,6 +18,22 @@ HTML_FIELDS = frozenset({"footer_html_body"})
 
 TEXT_FIELDS = HTML_FIELDS | {"footer_plain_body", "autorespond_subject", "autorespond_body"}
 
+KNOWN_VALUES: Mapping[str, tuple[str, ...]] = {
+    "spam_action": ("none", "subject", "folder", "drop"),
+    "spam_aggressiveness": (
+        "most_permissive",
+        "more_permissive",
+        "permissive",
+        "default",
+        "strict",
+        "stricter",
+        "strictest",
+    ),
+}
+"""What the host is known to take (`migadu-behaviour.md` 1.3). It publishes no list, so others are not refused."""
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
 _SCHEMAS: dict[type, CoreSchema] = {
     bool: core_schema.bool_schema(strict=True),
     int: core_schema.int_schema(strict=True, ge=0),
@@ -27,13 +45,31 @@ _TEXT = core_schema.no_info_after_validator_function(
 )
 
 
+def _day(text: str) -> str:
+    try:
+        if text:  # nothing ends it
+            date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise ValueError("must be a day such as '2026-12-31'") from None
+    return text
+
+
+_EXPIRY = core_schema.no_info_after_validator_function(_day, _SCHEMAS[str])
+
+
+def _schema(name: str, kind: type) -> CoreSchema:
+    if name in TEXT_FIELDS:
+        return _TEXT
+    return _EXPIRY if name.endswith("expires_on") else _SCHEMAS[kind]
+
+
 class MailboxFields:
     """Marks a mapping as writable mailbox fields, so that pydantic checks names and types and describes them."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         fields = {
-            name: core_schema.typed_dict_field(_TEXT if name in TEXT_FIELDS else _SCHEMAS[kind], required=False)
+            name: core_schema.typed_dict_field(_schema(name, kind), required=False)
             for name, kind in WRITABLE_FIELDS.items()
         }
         return core_schema.typed_dict_schema(fields, extra_behavior="forbid")

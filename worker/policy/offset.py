@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-_WRITTEN = re.compile(r"^(\d{1,6})([dh])$")
+_WRITTEN = re.compile(r"^(\d{1,20})([dh])$")
 _LONGEST = timedelta(days=36_500)
 
 
@@ -32,7 +32,7 @@ def parse_offset(text: object) -> Offset:
     if written is None:
         raise ValueError('must be calendar days such as "30d" or hours such as "12h"')
     number = int(written[1])
-    offset = Offset(days=number) if written[2] == "d" else Offset(hours=number)
-    if offset.length > _LONGEST:
+    days = number if written[2] == "d" else number // 24
+    if days > _LONGEST.days:
         raise ValueError(f"must not be longer than {_LONGEST.days} days")
-    return offset
+    return Offset(days=number) if written[2] == "d" else Offset(hours=number)
