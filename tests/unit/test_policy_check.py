@@ -122,6 +122,41 @@ def test_the_defaults_need_no_advice() -> None:
         ),
         (
             """
+            [leaving]
+            stages = []
+            """,
+            (
+                "line 5: leaving.stages: nobody who leaves is ever blocked; add one that does 'block', "
+                "or take the line out for the default"
+            ),
+        ),
+        (
+            """
+            [mailbox]
+            spam_action = "eat"
+            spam_aggressiveness = "strict"
+            """,
+            (
+                "line 5: mailbox.spam_action: the mail host is not known to take 'eat'; write one of 'none', "
+                "'subject', 'folder', 'drop'"
+            ),
+        ),
+        (
+            """
+            [mailbox]
+            spam_aggressiveness = "strict"
+            [[overrides]]
+            people = { department = "Sales" }
+            mailbox = { spam_aggressiveness = "paranoid" }
+            """,
+            (
+                "line 8: overrides[0].mailbox.spam_aggressiveness: the mail host is not known to take 'paranoid'; "
+                "write one of 'most_permissive', 'more_permissive', 'permissive', 'default', 'strict', 'stricter', "
+                "'strictest'"
+            ),
+        ),
+        (
+            """
             [naming]
             patterns = ["{given[0]}{family[0]}"]
             """,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from worker.policy.document import BrakeWindow, Policy, StageAction
+from worker.policy.mailbox_fields import KNOWN_VALUES, Fields
 from worker.policy.names import Facts
 from worker.policy.naming import usable_patterns
 from worker.toml.lines import KeyPath, key_of, line_of, lines_of
@@ -53,7 +54,15 @@ def advice(policy: Policy, text: str, more: Iterable[Hint] = ()) -> tuple[Advice
     lines = lines_of(text)
     found = (
         Advice(line_of(hint.path, lines), key_of(hint.path), hint.reason, hint.mend)
-        for hint in (*_domains(policy), *_overrides(policy), *_groups(policy), *_stages(policy), *_names(policy), *more)
+        for hint in (
+            *_domains(policy),
+            *_fields(policy),
+            *_overrides(policy),
+            *_groups(policy),
+            *_stages(policy),
+            *_names(policy),
+            *more,
+        )
     )
     return tuple(sorted(found, key=lambda one: (one.line or 0, one.key)))
 
@@ -81,6 +90,16 @@ def _overrides(policy: Policy) -> Iterator[Hint]:
             yield Hint((*path, "mailbox"), "changes nothing: [mailbox] says the same", "take it out, or say otherwise")
 
 
+def _fields(policy: Policy) -> Iterator[Hint]:
+    sections: list[tuple[KeyPath, Fields]] = [(("mailbox",), policy.mailbox)]
+    sections += [(("overrides", index, "mailbox"), each.mailbox) for index, each in enumerate(policy.overrides)]
+    for path, fields in sections:
+        for name, known in KNOWN_VALUES.items():
+            if name in fields and fields[name] not in known:
+                reason = f"the mail host is not known to take {fields[name]!r}"
+                yield Hint((*path, name), reason, f"write one of {', '.join(map(repr, known))}")
+
+
 def _groups(policy: Policy) -> Iterator[Hint]:
     for index, group in enumerate(policy.groups):
         for earlier, other in enumerate(policy.groups[:index]):
@@ -95,6 +114,9 @@ def _groups(policy: Policy) -> Iterator[Hint]:
 
 
 def _stages(policy: Policy) -> Iterator[Hint]:
+    if not policy.leaving.stages:
+        mend = "add one that does 'block', or take the line out for the default"
+        yield Hint(("leaving", "stages"), "nobody who leaves is ever blocked", mend)
     gone = False
     for index, stage in enumerate(policy.leaving.stages):
         path: KeyPath = ("leaving", "stages", index)
