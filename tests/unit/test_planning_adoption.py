@@ -98,6 +98,7 @@ def test_the_word_of_the_roster_counts_most() -> None:
     assert (found["al"].standing, found["al"].score) == (Standing.MATCHED, 90)
     assert (other["office"].standing, other["office"].score) == (Standing.MATCHED, 80)
     assert none["ada.lovelace"].standing is Standing.NOBODYS
+    assert none["ada.lovelace"].reason == "nobody who has no mailbox yet is like it"  # who has one is not looked at
 
 
 def test_two_people_for_one_mailbox_need_a_decision() -> None:

@@ -133,7 +133,7 @@ def _left(known: list[Likeness], address: Address, holders: Mapping[int, Address
     """Say of a mailbox that is not taken why: nobody is like it, or several, or not enough."""
     rivals = tuple(each for each in known if each.person not in holders)
     if not rivals:
-        reason = f"it is like {_whose(known[0], holders)}" if known else "nobody on the roster is like it"
+        reason = f"it is like {_whose(known[0], holders)}" if known else "nobody who has no mailbox yet is like it"
         return Proposal(address, Standing.NOBODYS, None, 0, reason)
     best = rivals[0]
     return Proposal(address, Standing.UNDECIDED, None, best.score, _why_undecided(rivals, minimum), rivals)
