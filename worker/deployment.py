@@ -17,13 +17,14 @@ from worker.intake import Admission, Intake, admit, retry_parked
 from worker.intake.sealing import Sealer
 from worker.intake.tallying import Tallies
 from worker.migadu import Hooks, MigaduClient, ThreadClients
-from worker.policy import Policy, load_policy
+from worker.policy import Policy, PolicyInvalid, load_policy
 from worker.settings import Settings, read_environment
 from worker.sources import HookSource, Sources, SourcesInvalid, load_sources
 from worker.sources.hydration import Hydration
 from worker.store import hint_pauses
 from worker.store.budget import CallBudget, CallLimit
 from worker.store.database import Database
+from worker.toml.problems import Problem
 
 _PASSWORD_BYTES = 24
 
@@ -168,11 +169,16 @@ class Deployment:
 def read_policy(path: Path) -> tuple[Policy, str]:
     """Return a policy file's policy and its text. Raises NotConfigured if there is none, PolicyInvalid."""
     try:
-        body = path.read_text(encoding="utf-8")
+        read = path.read_bytes()
     except FileNotFoundError:
         raise NotConfigured(f"there is no policy file {path}; `mailroster init` writes one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise NotConfigured(f"the policy file {path} cannot be read: {error}") from error
+    try:
+        body = read.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = read.count(b"\n", 0, error.start) + 1
+        raise PolicyInvalid((Problem(line, "", "this is not UTF-8: save the file as UTF-8"),)) from error
     return load_policy(body), body
 
 

@@ -78,3 +78,13 @@ def test_a_fault_is_told_as_before(shell: Shell) -> None:
 
     assert ran.code == 1
     assert ran.document["valid"] is False
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(shell: Shell) -> None:
+    """An editor of old Windows writes ü as one byte: which line, and what to do. A mark of UTF-8 is no fault."""
+    (shell.directory / "old.toml").write_bytes((POLICY + "# Müller\n").encode("latin-1"))
+    (shell.directory / "marked.toml").write_bytes(POLICY.encode("utf-8-sig"))
+
+    refused = shell.run("policy", "check", "old.toml")
+    assert (refused.code, refused.err.strip()) == (1, "old.toml: line 9: this is not UTF-8: save the file as UTF-8")
+    assert shell.run("policy", "check", "marked.toml").code == 0
