@@ -83,6 +83,20 @@ def test_it_shows_what_differs_and_repairs_what_the_policy_allows(office: Office
     assert shown["readings"][0]["found"] == {"stale": 0, "foreign-hand": 2, "missing": 0, "unmanaged": 1}
 
 
+def test_a_long_text_leaves_the_table_readable(office: Office, shell: Shell) -> None:
+    """Of a footer that goes on and on the table shows how it begins; --json has all of it."""
+    office.activate(POLICY.replace("[mailbox]", '[mailbox]\nfooter_plain_body = "Example Ltd."'))
+    office.drain()
+    footer = "All views are mine, and none of them is anybody else's. " * 20
+    office.host("PUT", "mailboxes/ada.lovelace", footer_plain_body=footer)
+
+    lines, listed = shell.run("reconcile").out.splitlines(), shell.run("reconcile", "--json").document["drift"]
+
+    assert max(map(len, lines)) < 240
+    assert any("Example Ltd.  All views are mine, and none of" in line and "...  --apply" in line for line in lines)
+    assert [each["found"] for each in listed] == [footer]
+
+
 def test_nothing_that_differs_ends_with_0(office: Office, shell: Shell) -> None:
     """Where all is as it is wanted, and what is of nobody is only listed, nobody is needed."""
     nothing = shell.run("reconcile")

@@ -24,6 +24,9 @@ from worker.store.tables import DriftRow
 from worker.store.zones import zones
 from worker.web.drift_objects import drift_listing
 
+_LONGEST = 60
+"""So many characters of a text are shown; --json has them all."""
+
 
 def reconcile(
     domain: Annotated[str | None, typer.Argument(metavar="DOMAIN", help="Only this one of the policy's.")] = None,
@@ -104,7 +107,8 @@ def _beyond(members: list[str], others: list[str]) -> str:
 
 
 def _value(kept: FieldValue | list[str]) -> str:
-    return written(tuple(kept) if isinstance(kept, list) else kept)
+    text = written(tuple(kept) if isinstance(kept, list) else kept)
+    return text if isinstance(kept, list) or len(text) <= _LONGEST else text[: _LONGEST - 3].rstrip() + "..."
 
 
 def _done(row: DriftRow) -> str:
