@@ -200,6 +200,23 @@ def test_demo_that_is_kept_can_be_looked_at_until_it_is_interrupted(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_demo_that_is_kept_is_the_organisation_of_commands_beside_it(tmp_path: Path) -> None:
+    """What `--keep` names for the environment points any command at the demo, such as the story of somebody."""
+    with kept_demo(tmp_path) as (_, kept):
+        ran = subprocess.run(
+            [*COMMAND[:-1], "why", "E1018"],
+            env=environment(tmp_path) | kept["environment"],
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            check=False,
+        )
+
+    assert ran.returncode == 0, ran.stderr
+    assert "Māris Bērziņš (person " in ran.stdout
+    assert "block-mailbox maris.berzins@example.org: confirmed" in ran.stdout
+
+
 def test_demo_shows_a_file_of_events_as_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
     """Events of a file replace the week; what is told has neither colours nor bars, and tells of the mailbox."""
     finished = run_demo("--events", str(written(tmp_path, joined("E1", "ada@home.example"))), temporary=tmp_path)

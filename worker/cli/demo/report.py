@@ -1,7 +1,7 @@
 """The report as one JSON document, and the counts that both it and the tables show."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.cli.demo.cases import Case
@@ -19,6 +19,8 @@ class Kept:
     """Its control: ``/_sandbox/state``, ``/_sandbox/calls``."""
     token: str
     """A viewer's token for the API; shown once."""
+    environment: Mapping[str, str]
+    """The settings that point other commands at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +87,7 @@ def _kind(job: JsonObject) -> str:
 
 
 def _kept(kept: Kept | None) -> JsonObject | None:
-    return None if kept is None else {"server": kept.server, "sandbox": kept.sandbox, "token": kept.token}
+    if kept is None:
+        return None
+    reached = {"server": kept.server, "sandbox": kept.sandbox, "token": kept.token}
+    return reached | {"environment": dict(kept.environment)}

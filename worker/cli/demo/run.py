@@ -81,7 +81,7 @@ def _kept(scene: Scene) -> Kept:
     deployment = scene.deployment
     with deployment.database.write() as session:
         token = create_token(session, Role.VIEWER, None, deployment.clock.now())
-    return Kept(scene.server_url, scene.sandbox_url, token)
+    return Kept(scene.server_url, scene.sandbox_url, token, scene.environment)
 
 
 def _print(report: Report, *, as_json: bool) -> None:

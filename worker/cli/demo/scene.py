@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -37,6 +37,21 @@ class Scene:
     """The mail host, without ``/v1``; its control is below it."""
     secret: SecretStr
     """What the HR system signs with."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The settings that point other commands at what runs here."""
+        settings = self.deployment.settings
+        assert settings.migadu_key is not None
+        return {
+            "MAILROSTER_DATABASE_URL": settings.database_url.get_secret_value(),
+            "MAILROSTER_MIGADU_URL": settings.migadu_url,
+            "MAILROSTER_MIGADU_USER": _ACCOUNT,
+            "MAILROSTER_MIGADU_KEY": settings.migadu_key.get_secret_value(),
+            "MAILROSTER_POLICY": str(settings.policy),
+            "MAILROSTER_SOURCES": str(settings.sources),
+            "MAILROSTER_CALL_LIMIT": "off",
+        }
 
 
 @contextmanager

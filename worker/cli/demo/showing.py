@@ -1,5 +1,7 @@
 """The report for people: tables, what comes next, and a line for each special case."""
 
+import shlex
+
 from worker.cli.demo.findings import Findings
 from worker.cli.demo.mail_host import ShownMailbox
 from worker.cli.demo.report import Kept, Report, calls_by_method, jobs_by_kind
@@ -79,3 +81,6 @@ def _show_kept(kept: Kept) -> None:
     say(f"  mail host's state  {kept.sandbox}/_sandbox/state")
     say(f"  viewer token       {kept.token}")
     say(f"  try                curl -H 'Authorization: Bearer {kept.token}' {kept.server}/api/v1/people")
+    say("For commands beside it, such as `mailroster schedule`, in another shell:", style="bold")
+    for name, value in kept.environment.items():
+        say(f"  export {name}={shlex.quote(value)}")
