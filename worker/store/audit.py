@@ -1,6 +1,6 @@
 """The audit: what operators did, kept for good. What the program does by itself is told by jobs, steps and attempts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,6 +44,12 @@ def record(
 def latest_acts(session: Session, limit: int = 100) -> list[Act]:
     """Return the newest acts, newest first."""
     return [_act(row) for row in session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(limit))]
+
+
+def acts_on(session: Session, targets: Collection[str]) -> list[Act]:
+    """Return the acts on these, the oldest first."""
+    mine = select(AuditRow).where(AuditRow.target.in_(targets))
+    return [_act(row) for row in session.scalars(mine.order_by(AuditRow.id))]
 
 
 def _act(row: AuditRow) -> Act:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from worker.cli.acts import act_object, act_said, acts_about
 from worker.cli.commands.jobs import NEEDS_A_PERSON
 from worker.cli.commands.schedule import way_back
 from worker.cli.opening import opened
@@ -19,6 +20,7 @@ from worker.policy import home_of, load_policy
 from worker.roster import OPERATOR, WITHDRAWN, profile
 from worker.roster.withdrawing import read_withdrawals
 from worker.store import addresses, events, jobs, memberships, people, steps
+from worker.store.audit import Act
 from worker.store.database import Session
 from worker.store.jobs import JobFilter
 from worker.store.policies import active_policy
@@ -51,6 +53,7 @@ def why(who: Who, *, as_json: Json = False) -> None:
             detail = person_detail(session, row, deployment.sources.precedence, personal=True)
             story = {"jobs": [job_detail(session, job) for job in told], "zone": zone.key, "next": _then(row, zone)}
             story["schedule"] = [change_object(each.change, zone) for each in ahead]
+            story["acts"] = [act_object(each) for each in acts_about(session, row.id, told)]
             show_json(detail | story)
         else:
             _tell(session, row, told, zone)
@@ -108,14 +111,17 @@ def _then(row: PersonRow, zone: ZoneInfo) -> JsonObject | None:
 
 def _tell(session: Session, row: PersonRow, told: list[JobRow], zone: ZoneInfo) -> None:
     say(f"{row.name or 'no name'} (person {row.id}): {row.phase or 'unknown'}", style="bold")
-    chapters: list[tuple[datetime, EventRow | JobRow]] = [
+    chapters: list[tuple[datetime, EventRow | JobRow | Act]] = [
         *((each.received_at, each) for each in events.of_person(session, row.id)),
         *((each.created_at, each) for each in told),
+        *((each.at, each) for each in acts_about(session, row.id, told)),
     ]
     for at, each in sorted(chapters, key=lambda chapter: chapter[0]):
         say()
         if isinstance(each, EventRow):
             _tell_event(each, moment(at, zone), zone)
+        elif isinstance(each, Act):
+            say(f"{moment(at, zone)}: {act_said(each)}", style="bold")
         else:
             _tell_job(session, each, moment(at, zone))
     say()
