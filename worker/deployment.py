@@ -27,6 +27,7 @@ from worker.store.database import Database
 from worker.toml.problems import Problem
 
 _PASSWORD_BYTES = 24
+_UTF_8 = "utf-8-sig"  # Windows editors put a mark before the first character
 
 
 class NotConfigured(RuntimeError):
@@ -58,9 +59,11 @@ class Deployment:
         if not path.exists():
             return Sources()
         try:
-            return load_sources(path.read_text(encoding="utf-8"), read_environment(), path.parent)
+            return load_sources(path.read_text(encoding=_UTF_8), read_environment(), path.parent)
         except SourcesInvalid as error:
             raise SourcesInvalid(f"{path}: {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourcesInvalid(f"the sources file {path} cannot be read: {error}") from error
 
     @cached_property
     def intake(self) -> Intake:
@@ -175,11 +178,14 @@ def read_policy(path: Path) -> tuple[Policy, str]:
     except OSError as error:
         raise NotConfigured(f"the policy file {path} cannot be read: {error}") from error
     try:
-        body = read.decode("utf-8-sig").replace("\r\n", "\n")
+        body = read.decode(_UTF_8).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = read.count(b"\n", 0, error.start) + 1
-        raise PolicyInvalid((Problem(line, "", "this is not UTF-8: save the file as UTF-8"),)) from error
-    return load_policy(body), body
+        raise PolicyInvalid((Problem(line, "", "this is not UTF-8: save the file as UTF-8"),), path) from error
+    try:
+        return load_policy(body), body
+    except PolicyInvalid as error:
+        raise PolicyInvalid(error.problems, path) from error
 
 
 def random_password() -> str:

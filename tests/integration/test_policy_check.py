@@ -88,3 +88,38 @@ def test_a_file_in_another_encoding_is_told_with_its_line(shell: Shell) -> None:
     refused = shell.run("policy", "check", "old.toml")
     assert (refused.code, refused.err.strip()) == (1, "old.toml: line 9: this is not UTF-8: save the file as UTF-8")
     assert shell.run("policy", "check", "marked.toml").code == 0
+
+
+def test_a_policy_that_keeps_a_worker_from_starting_is_named_with_its_lines(shell: Shell) -> None:
+    """Whoever starts a worker is told which file to mend, and where."""
+    (shell.directory / "policy.toml").write_text('[organisation]\ndomain = "x"\ntimezone = "Europe/Berln"\n')
+
+    ran = shell.run("up", "--sandbox", "--sandbox-port", "0")
+
+    assert ran.code == 1
+    assert "the policy is invalid: policy.toml: line 2: organisation.domain: " in ran.err
+    assert "; line 3: organisation.timezone: 'Europe/Berln' is not a known time zone" in ran.err
+
+
+@pytest.mark.usefixtures("_database")
+def test_files_of_windows_editors_are_read(shell: Shell) -> None:
+    """The mark that such an editor puts before the first character is no mistake of the writer's."""
+    (shell.directory / "policy.toml").write_text(POLICY, encoding="utf-8-sig")
+    (shell.directory / "sources.toml").write_text('[sources.hr]\nkind = "file"\n', encoding="utf-8-sig")
+
+    assert shell.run("policy", "check").code == 0
+    ran = shell.run("sources", "list")
+
+    assert "hr" in ran.out, ran.err
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_sources_file_that_is_no_text_is_named(shell: Shell) -> None:
+    """It is told in a sentence, as a policy file is, and without a traceback."""
+    (shell.directory / "sources.toml").write_bytes(b'[sources.hr]\nkind = "\xff"\n')
+
+    ran = shell.run("sources", "list")
+
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert "sources.toml cannot be read" in ran.err

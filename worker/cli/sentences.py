@@ -63,7 +63,7 @@ def sentence(error: Exception) -> str:
         case PolicyInvalid():
             said = f"the policy is invalid: {error}"
         case EventsRefused():
-            said = "nothing was accepted: " + "\n".join(error.reasons)
+            said = "nothing was accepted: " + "; ".join(error.reasons)
         case OSError():
             said = _of_the_system(error)
         case _:

@@ -1,6 +1,7 @@
 """Reading the policy file: TOML to a checked ``Policy``, every problem with its line, its key and a sentence."""
 
 from functools import lru_cache
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -15,8 +16,9 @@ from worker.toml.problems import NotToml, Problem, findings_of, first_of_each, k
 class PolicyInvalid(ValueError):
     """The policy file cannot be used; ``problems`` says why, in the order of its lines."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(map(str, problems)))
+    def __init__(self, problems: tuple[Problem, ...], path: Path | None = None) -> None:
+        where = f"{path}: " if path is not None else ""
+        super().__init__(where + "; ".join(map(str, problems)))
         self.problems = problems
 
 
