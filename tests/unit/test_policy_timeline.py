@@ -82,6 +82,25 @@ def test_departure_is_told_to_its_end() -> None:
     assert block.undoable_until == delete.undoable_until == delete.at
 
 
+def test_who_never_had_an_address_gives_none_up() -> None:
+    """Of somebody who is only known to have left, as in a roster's history, nothing is foretold that takes anything."""
+    stages = """
+        [[leaving.stages]]
+        after = "0d"
+        do = ["block"]
+        [[leaving.stages]]
+        after = "30d"
+        do = ["delete-mailbox", "alias-to-manager"]
+        [[leaving.stages]]
+        after = "60d"
+        do = ["release-address"]
+    """
+    stranger = view(employment(LEFT), address=None, mailbox_exists=False, received=frozenset())
+
+    assert timeline(stranger, policy(stages), NOW) == ()
+    assert desired(stranger, policy(stages), NOW).valid_until is None
+
+
 def test_block_that_is_overdue_counts_as_done_now() -> None:
     """While a block waits to be made its deletion is foretold as if it were confirmed at once."""
     leaver = view(employment(LEFT))

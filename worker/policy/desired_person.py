@@ -191,14 +191,15 @@ def _departing(situation: _Situation, now: datetime, departure: Departure, *, be
     stages = situation.stages
     if stages.reached(StageAction.DELETE_MAILBOX, now):
         return DesiredPerson(_without_mailbox(situation, now), phase=phase)
-    groups = frozenset[SharedKey]() if stages.reached(StageAction.LEAVE_GROUPS, now) else _groups(situation)
-    return DesiredPerson(_with_mailbox(situation, now, departure), groups, phase)
+    mailbox = _with_mailbox(situation, now, departure)
+    stays_listed = not stages.reached(StageAction.LEAVE_GROUPS, now) and not isinstance(mailbox, NoMailbox)
+    return DesiredPerson(mailbox, _groups(situation) if stays_listed else frozenset(), phase)
 
 
 def _without_mailbox(situation: _Situation, now: datetime) -> PersonState:
     stages = situation.stages
     if stages.reached(StageAction.RELEASE_ADDRESS, now):
-        return released()
+        return released() if situation.view.held else NoMailbox()
     to_manager = stages.reached(StageAction.ALIAS_TO_MANAGER, now)
     return no_mailbox(situation.view, situation.policy, to_manager=to_manager)
 
