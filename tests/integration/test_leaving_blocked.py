@@ -3,6 +3,8 @@
 import pytest
 
 from tests.integration.office import DAY, Office
+from worker.bell import SilentBell
+from worker.execution import verbs
 
 OPEN = {"may_send": True, "may_access_imap": True, "may_access_pop3": True, "may_access_managesieve": False}
 CLOSED = dict.fromkeys(OPEN, False)
@@ -126,4 +128,37 @@ def test_block_whose_answer_was_lost_is_settled_by_reading_back(office: Office) 
 
     assert [("password" in body) for body in office.bodies("PUT", "ada.phone")] == [True, False]
     assert doors(office, "ada.phone") == OPEN
+    assert office.outstanding() == []
+
+
+@pytest.mark.parametrize("what", ["left", "suspended"])
+def test_mailbox_that_may_be_theirs_and_is_not_ours_is_not_left_open_in_silence(office: Office, what: str) -> None:
+    """Who was held because a mailbox exists stays held when it should be closed; adopted, it is closed."""
+    office.host("POST", "mailboxes", local_part="ada.lovelace", name="Ada Lovelace", password="s3cret-s3cret")
+    office.join("E1", "Ada Lovelace")
+    office.drain()
+    office.tell(what, "E1")
+    office.drain()
+
+    ((_, state, reason),) = office.outstanding()
+    assert state == "held"
+    assert str(reason).startswith("ada.lovelace@example.org exists and was not made here, so it was not closed: ")
+    assert office.doors("ada.lovelace")["imap"]
+
+    office.host("DELETE", "mailboxes/ada.lovelace")
+    office.move(DAY)
+    verbs.retry(office.execution.database, office.clock, SilentBell(), office.job_of(1).id, "somebody")
+    office.drain()
+
+    assert office.outstanding() == []
+
+
+def test_hire_that_is_cancelled_leaves_a_namesakes_mailbox_and_asks_no_more(office: Office) -> None:
+    """Whoever never came has nothing that could be closed."""
+    office.host("POST", "mailboxes", local_part="ada.lovelace", name="Ada Lovelace", password="s3cret-s3cret")
+    office.join("E1", "Ada Lovelace")
+    office.drain()
+    office.tell("joining_cancelled", "E1")
+    office.drain()
+
     assert office.outstanding() == []

@@ -17,7 +17,7 @@ from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Intended, Order, Run, intend
 from worker.execution.recognise import take_instead
 from worker.execution.recognise_further import recognise_handed_over
-from worker.execution.sight import Sight, exists_already, see
+from worker.execution.sight import Sight, exists_already, not_closed, see
 from worker.execution.sparing import is_closed, spared
 from worker.mail import Address, Mailbox, SharedKey, bare, called, domain_of
 from worker.migadu import mailbox_at
@@ -27,7 +27,7 @@ from worker.planning.protection import never_touched
 from worker.planning.step import Operation, Step
 from worker.planning.urgency import Urgency
 from worker.policy import Erased, Missing, NoMailbox, NoUsableName, UnknownDomain, WantedMailbox, candidates
-from worker.store import jobs, leases, people, quarantines
+from worker.store import addresses, jobs, leases, people, quarantines
 from worker.store.addresses import Provenance
 from worker.store.database import Session
 from worker.store.subjects import shared_subject
@@ -126,7 +126,7 @@ def _without_address(run: Run, known: Known) -> Outcome:
     if isinstance(known.state, Erased):
         return erase(run, known.policy, known.source)
     if not isinstance(known.state, Missing):
-        return Done("nothing is wanted, and nothing is there")
+        return _left_alone(run, known) or Done("nothing is wanted, and nothing is there")
     try:
         next(candidates(known.view.profile.facts, known.policy), None)
     except (NoUsableName, UnknownDomain) as error:
@@ -138,6 +138,21 @@ def _without_address(run: Run, known: Known) -> Outcome:
     if is_stale(known.domain_read_at, run.now):
         read_domain(run, domain_of(known.blocked_by))  # perhaps it was freed; then everybody it stopped is evaluated
     return Held(exists_already(known.blocked_by))
+
+
+def _left_alone(run: Run, known: Known) -> Held | None:
+    """Return how somebody is held who should be kept out, and whose mailbox may be one that is not ours to close."""
+    is_to_be_kept_out = known.view.profile.suspended or isinstance(known.state, NoMailbox)
+    if not is_to_be_kept_out or known.blocked_by is None:
+        return None
+    if is_stale(known.domain_read_at, run.now):
+        read_domain(run, domain_of(known.blocked_by))
+    with run.execution.database.read() as session:
+        seen = know(session, run)
+        had_another = bool(addresses.former_primaries(session, known.person_id))
+    if had_another or seen is None or seen.blocked_by is None:
+        return None
+    return Held(not_closed(seen.blocked_by))
 
 
 def _mailbox(run: Run, known: Known, now: datetime) -> tuple[datetime | None, Mailbox | None]:

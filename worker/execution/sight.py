@@ -210,3 +210,11 @@ def _autoreply(former: dict[str, FieldValue], today: date) -> dict[str, FieldVal
 def exists_already(address: str) -> str:
     """Return the sentence that stops us at a mailbox that exists and was not made here."""
     return f"{address} exists already and was not made here: adopt it, free it, or state a workEmail"
+
+
+def not_closed(address: str) -> str:
+    """Return the sentence that says of somebody who is to be kept out that a mailbox may be theirs."""
+    return (
+        f"{address} exists and was not made here, so it was not closed: adopt it if it is theirs, and it will be; "
+        "else dismiss this job"
+    )
