@@ -61,7 +61,7 @@ def test_mover_stays_when_the_list_they_left_comes_first(office: Office) -> None
     assert office.aliases()["engineering"] == {"ada.lovelace", "grace.hopper"}
     assert office.job_on("engineering").reason == REASON
 
-    office.work_on(4 * timedelta(seconds=1), every=timedelta(seconds=1))
+    office.work_on(timedelta(seconds=1), every=timedelta(seconds=1))  # then it is woken, and waits no longer
 
     assert office.writes()[before:] == [PUT_NEW, PUT_OLD]
     assert office.aliases()["engineering"] == {"grace.hopper"}

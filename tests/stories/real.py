@@ -36,6 +36,7 @@ secret_env = "HR_SECRET"
 precedence = 5
 """
 _A_MOMENT_LATER = timedelta(seconds=1)
+_SOON = timedelta(seconds=3)
 _PATIENCE_S = 120.0
 _ACCOUNT = ("admin@example.org", "sandbox-key")
 _NEEDS_A_PERSON = 3
@@ -136,15 +137,16 @@ class _Player:
         wait_until(self._is_settled, deadline_s=_PATIENCE_S)
 
     def _is_settled(self) -> bool:
-        """Nothing is left to apply, to evaluate or to run."""
-        now = (datetime.now(UTC) + self._shift).replace(tzinfo=None).isoformat(" ")
+        """Nothing is left to apply, to evaluate or to run, also not what waits a moment for another."""
+        at = (datetime.now(UTC) + self._shift).replace(tzinfo=None)
+        now, soon = at.isoformat(" "), (at + _SOON).isoformat(" ")
         due = (
             "select (select count(*) from events where state = 'accepted')"
             " + (select count(*) from people where next_change_at <= ? or line_due_at <= ?)"
             " + (select count(*) from jobs where state in ('queued', 'running'))"
             " + (select count(*) from jobs where state = 'waiting' and run_at <= ?)"
         )
-        return self._ask(due, now, now, now)[0][0] == 0
+        return self._ask(due, now, now, soon)[0][0] == 0
 
     def _next_due(self, *, before: datetime) -> datetime | None:
         """Return when something is due next on the way to a moment."""

@@ -64,6 +64,11 @@ def moves_from(session: Session, run: Run, view: SharedView, wanted: DesiredShar
     return Moves() if _is_in_a_circle(session, run, view.key, {each.key for each in lists}) else Moves(waiting)
 
 
+def lists_left(session: Session, taken_in: frozenset[Address]) -> list[SharedKey]:
+    """Return the lists that wait until another names these mailboxes."""
+    return moving.waiting(session, _REASON, taken_in) if taken_in else []
+
+
 def _takers(session: Session, run: Run, mailboxes: Collection[Address]) -> _Takers:
     if not mailboxes:
         return {}

@@ -7,7 +7,7 @@ from worker.execution.calls import Secrets
 from worker.execution.carry_out import carry_out
 from worker.execution.domain import read_domain, require_domain
 from worker.execution.indexes import is_stale
-from worker.execution.moving import moves_from
+from worker.execution.moving import lists_left, moves_from
 from worker.execution.outcomes import Done, Held, Outcome, Waiting
 from worker.execution.perform import Order, Run, intend, write_down
 from worker.execution.settle import settle
@@ -26,7 +26,7 @@ from worker.store import addresses, domains, events, jobs, leases, memberships, 
 from worker.store.addresses import SHARED_ROLES, Role
 from worker.store.database import Session
 from worker.store.policies import active_policy
-from worker.store.subjects import Subject, SubjectKind
+from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import JobRow
 
 NOTHING_WANTED = "it is not ours, and nothing is wanted of it"
@@ -195,19 +195,26 @@ def _carry_out(
         )
         intended = intend(session, run, job, order)
     outcome = carry_out(run, order, intended)
-    _wake_those_taken_out(run, plan)
+    _wake_those_who_wait(run, plan)
     return outcome
 
 
-def _wake_those_taken_out(run: Run, plan: Plan) -> None:
-    """Have those looked at whom the list no longer names: a mailbox is not deleted before."""
+def _wake_those_who_wait(run: Run, plan: Plan) -> None:
+    """Have those looked at whom the list names no longer (their mailboxes are deleted then), and the lists they left."""
     taken_out = {Address(each) for step in plan.steps for each in _named(step.before) - _named(step.after)}
-    if not taken_out:
+    taken_in = {Address(each) for step in plan.steps for each in _named(step.after) - _named(step.before)}
+    if not taken_out and not taken_in:
+        return
+    with run.execution.database.read() as session:
+        left = lists_left(session, frozenset(taken_in))
+    if not taken_out and not left:
         return
     write_down(run)  # what they wait for
     with run.execution.database.write() as session:  # before the job's row is locked, for it comes after people's
         for person_id in sorted({row.person_id or 0 for row in addresses.held_among(session, taken_out).values()}):
             jobs.wake(session, Subject(SubjectKind.PERSON, str(person_id)), run.now)
+        for key in left:
+            jobs.wake(session, shared_subject(key), run.now)
 
 
 def _named(fields: StepFields) -> frozenset[str]:

@@ -16,6 +16,8 @@ from worker.store.states import JobState
 from worker.store.subjects import SubjectKind, subject_of
 from worker.store.tables import AddressRow, JobRow, MembershipRow
 
+_LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
+
 
 @dataclass(frozen=True, slots=True)
 class Taker:
@@ -31,6 +33,20 @@ def dropped(session: Session, shared: Collection[SharedKey]) -> Mapping[SharedKe
     members = memberships.members_at_host(session, sorted(shared))
     held = addresses.keys_held(session, shared)
     return {each: staying.named_by(held.get(each)) - members[each] for each in shared}
+
+
+def waiting(session: Session, reason: str, mailboxes: frozenset[Address]) -> list[SharedKey]:
+    """Return the lists, in order, that wait for this reason before they drop one of these mailboxes."""
+    rows = session.scalars(
+        select(JobRow).where(
+            JobRow.subject_kind.in_(_LISTS),
+            JobRow.finished_at.is_(None),
+            JobRow.state == JobState.WAITING,
+            JobRow.reason == reason,
+        ),
+    )
+    found = {key for row in rows if (key := subject_of(row).shared_key) is not None}
+    return sorted(key for key, them in dropped(session, found).items() if them & mailboxes) if found else []
 
 
 def takers(session: Session, mailboxes: Collection[Address]) -> Mapping[Address, frozenset[Taker]]:
@@ -71,7 +87,7 @@ def _belonging(session: Session, mailboxes: Collection[Address]) -> Mapping[Shar
 def _about_to_be_written(session: Session, shared: Collection[SharedKey]) -> Mapping[SharedKey, JobRow]:
     rows = session.scalars(
         select(JobRow).where(
-            JobRow.subject_kind.in_((SubjectKind.SHARED, SubjectKind.REWRITE)),
+            JobRow.subject_kind.in_(_LISTS),
             JobRow.subject_key.in_(sorted({bare(key) for key in shared})),
             JobRow.finished_at.is_(None),
             is_in(JobRow.state, JobState.QUEUED, JobState.RUNNING, JobState.WAITING),
