@@ -200,7 +200,7 @@ def _carry_out(
 
 
 def _wake_those_who_wait(run: Run, plan: Plan) -> None:
-    """Have those looked at whom the list names no longer (their mailboxes are deleted then), and the lists they left."""
+    """Have those looked at whom the list names no longer, for a mailbox may go then, and the lists that wait for it."""
     taken_out = {Address(each) for step in plan.steps for each in _named(step.before) - _named(step.after)}
     taken_in = {Address(each) for step in plan.steps for each in _named(step.after) - _named(step.before)}
     if not taken_out and not taken_in:
