@@ -135,9 +135,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        why = f"{error.strerror or error}; MAILROSTER_LISTEN may name another"
+        raise OSError(error.errno, why, f"{host}:{port}") from error
     return listener
 
 
