@@ -122,3 +122,11 @@ def test_a_domain_that_the_account_lacks_and_a_wrong_key_are_told(shell: Shell) 
     assert "no domain elsewhere.example" in no_domain.err
     assert "does not accept the account or its key" in wrong_key.err
     assert "Traceback" not in no_domain.err + wrong_key.err
+
+
+def test_without_a_question_all_that_can_be_asked_is_named(shell: Shell) -> None:
+    """A change of policy can be asked about by itself."""
+    ran = shell.run("plan")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "one of --event FILE, --person KEY, --all, or --policy FILE by itself" in ran.err

@@ -34,7 +34,7 @@ def plan(
     grouped. Only reads are made at the mail host. Exits with 3 if something could not go ahead without a person.
     """
     if (event is not None) + (person is not None) + (everybody or _is_alone(policy, event, person)) != 1:
-        raise typer.BadParameter("say what for: one of --event FILE, --person KEY or --all")
+        raise typer.BadParameter("say what for: one of --event FILE, --person KEY, --all, or --policy FILE by itself")
     with opened() as deployment:
         deployment.require_credentials()
         question = _question(deployment, event, person, source)
