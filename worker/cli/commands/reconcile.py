@@ -26,6 +26,8 @@ from worker.web.drift_objects import drift_listing
 
 _LONGEST = 60
 """So many characters of a text are shown; --json has them all."""
+_MOST_NAMED = 3
+"""So many members of a long list are named in a row of the table."""
 
 
 def reconcile(
@@ -107,6 +109,8 @@ def _beyond(members: list[str], others: list[str]) -> str:
 
 
 def _value(kept: FieldValue | list[str]) -> str:
+    if isinstance(kept, list) and len(kept) > MOST_MEMBERS:
+        return f"{len(kept)}, of them {', '.join(kept[:_MOST_NAMED])}, ..."
     text = written(tuple(kept) if isinstance(kept, list) else kept)
     return text if isinstance(kept, list) or len(text) <= _LONGEST else text[: _LONGEST - 3].rstrip() + "..."
 
