@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from tests.integration.office import ON_POSTGRESQL, Office
+from tests.integration.office import ON_POSTGRESQL, POLICY, Office
 from worker.intake import apply_next
 from worker.store import memberships
 
@@ -106,6 +106,65 @@ def test_a_list_waits_a_minute_at_most_for_the_inbox(office: Office) -> None:
 
     assert _writes_of_the_list(office, before) == [("PUT", LIST)]
     assert office.aliases()["engineering"] == {"ada.lovelace", "grace.hopper"}
+
+
+def _with_a_last_member_who_leaves_before_another_is_told_of(office: Office, policy: str = POLICY) -> None:
+    """Have the one member of a list leave, and a colleague take the place who is told of and not applied yet."""
+    office.activate(policy)
+    office.join("E1", "Ada Lovelace", department="Engineering")
+    office.join("E2", "Grace Hopper")
+    office.drain()
+    office.tell("left", "E1")
+    office.tell("updated", "E2", department="Engineering")
+    apply_next(office.intake)
+    office.run_all()
+    assert not any(office.doors("ada.lovelace").values())
+
+
+def test_a_list_whose_last_member_left_waits_for_who_is_told_of(office: Office) -> None:
+    """Whoever left is blocked at once. That their list goes is nobody's hurry, and it need not go."""
+    _with_a_last_member_who_leaves_before_another_is_told_of(office)
+    assert office.aliases() == {"engineering": {"ada.lovelace"}}
+
+    office.move(5 * MINUTE)
+    office.drain()
+
+    assert office.aliases() == {"engineering": {"grace.hopper"}}
+    assert not office.calls("DELETE")
+    assert office.outstanding() == []
+
+
+def test_a_list_that_is_to_go_waits_an_hour_at_most_for_the_inbox(office: Office) -> None:
+    """Where events never cease to come it goes all the same."""
+    _with_a_last_member_who_leaves_before_another_is_told_of(office)
+    for _ in range(59):
+        office.move(MINUTE)
+        office.run_all()
+    assert office.aliases() == {"engineering": {"ada.lovelace"}}
+
+    office.move(MINUTE)
+    office.run_all()
+
+    assert office.aliases() == {}
+
+
+def test_a_last_member_who_leaves_is_taken_out_at_once_where_somebody_else_gets_the_mail(office: Office) -> None:
+    """A list with a fallback is not deleted by it."""
+    policy = POLICY.replace('"Engineering" }', '"Engineering" }\nfallback = "grace.hopper"')
+    _with_a_last_member_who_leaves_before_another_is_told_of(office, policy)
+
+    assert office.aliases() == {"engineering": {"grace.hopper"}}
+
+
+def test_whoever_leaves_others_in_a_list_waits_for_nothing_that_is_told(office: Office) -> None:
+    """They are taken out at once, though the inbox is full."""
+    office.employ("Ada Lovelace", "Grace Hopper", department="Engineering")
+    office.tell("left", "E1")
+    office.join("E3", "Alan Turing", department="Engineering")
+    apply_next(office.intake)
+    office.run_all()
+
+    assert office.aliases()["engineering"] == {"grace.hopper"}
 
 
 def test_a_revocation_waits_for_no_creation(office: Office) -> None:

@@ -1,9 +1,10 @@
 """Safety: rosters that come empty, cut off, renamed or all gone delete nothing, and say what they would have done."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.integration.shell import beside
 from worker.bell import SilentBell
 from worker.execution import sweep_once, verbs
 from worker.execution.preview import OfEvents, preview
-from worker.intake import admit
+from worker.intake import admit, apply_next
 from worker.sandbox import RunningSandbox
 from worker.store.database import Database
 from worker.store.holds import Hold, HoldState, find_hold, list_holds
@@ -24,6 +25,10 @@ POLICY = '[organisation]\ndomain = "example.org"\n' + "".join(
 )
 WITH_FALLBACK = re.sub(r"(members = .*)", r'\1\nfallback = "ada.a"', POLICY)
 NAMES = tuple(f"Ada {letter}" for letter in "ABCDEFGHIJKLMNO")
+HALF_A_MINUTE = timedelta(seconds=30)
+ONE_BY_ONE = tuple(range(1, len(NAMES) + 1))
+TEAM_BY_TEAM = tuple(sorted(ONE_BY_ONE, key=lambda number: number % 5))
+IN_EITHER_ORDER = pytest.mark.parametrize("order", [ONE_BY_ONE, TEAM_BY_TEAM], ids=["one by one", "team by team"])
 LET_THROUGH = 5
 """How many blocks the default brake lets through, for fifteen people."""
 
@@ -44,6 +49,17 @@ def _rename_departments(office: Office, to: str) -> None:
     for number in range(1, len(NAMES) + 1):
         office.tell("updated", f"E{number}", department=to.format(TEAMS[number % 5]))
     office.drain()
+
+
+def _rename_departments_slowly(office: Office, order: tuple[int, ...], look: Callable[[], None]) -> None:
+    """Have all told at once, and applied one by one within minutes, with workers at the lists in between."""
+    for number in order:
+        office.tell("updated", f"E{number}", department="none of these")
+    while apply_next(office.intake):
+        look()
+        for _ in range(2):
+            office.run_all()
+            office.move(HALF_A_MINUTE / 2)
 
 
 def _everybody_leaves(office: Office) -> None:
@@ -116,6 +132,39 @@ def test_departments_that_are_all_renamed_delete_no_list(office: Office) -> None
     assert office.mail_state() == before
     seen = "0 within 24h already and 4 more to come, 2 allowed for 5 lists"
     assert _reasons(office) == {f"the brake on 'lists' stops this: {seen} (hold {hold.id})"}
+
+
+@IN_EITHER_ORDER
+def test_departments_that_are_all_renamed_slowly_delete_no_list(office: Office, order: tuple[int, ...]) -> None:
+    """However long it takes to apply a roster, no list goes that lost its last member before the others did."""
+    began = office.clock.now()
+    _rename_departments_slowly(office, order, look=lambda: None)
+    assert office.clock.now() - began > 10 * HALF_A_MINUTE
+    office.work_on(2 * HALF_A_MINUTE, every=HALF_A_MINUTE)
+
+    assert set(office.aliases()) == set(TEAMS)
+    assert not office.calls("DELETE")
+    hold = office.hold()
+    assert (hold.brake, hold.counted, len(hold.job_ids)) == ("lists", 0, 5)
+
+
+@IN_EITHER_ORDER
+def test_lists_that_are_renamed_slowly_are_handed_to_their_fallback_together(
+    office: Office, order: tuple[int, ...]
+) -> None:
+    """Until all is applied each keeps its last member, and its fallback alone gets the mail of none."""
+    office.activate(WITH_FALLBACK)
+    office.drain()
+
+    _rename_departments_slowly(office, order, look=lambda: _expect_members(office))
+    office.work_on(2 * HALF_A_MINUTE, every=HALF_A_MINUTE)
+
+    assert office.aliases() == {team: {"ada.a"} for team in TEAMS}
+    assert office.outstanding() == []
+
+
+def _expect_members(office: Office) -> None:
+    assert {"ada.a"} not in [members for team, members in office.aliases().items() if team != TEAMS[1]]
 
 
 def test_a_preview_says_that_departments_renamed_delete_no_list(office: Office) -> None:

@@ -32,7 +32,7 @@ from worker.store.tables import JobRow
 NOTHING_WANTED = "it is not ours, and nothing is wanted of it"
 _LOOK_AGAIN = timedelta(minutes=1)
 _EVALUATION = timedelta(seconds=10)
-_LONGEST_FOR_THE_INBOX = timedelta(minutes=1)
+_LONGEST_FOR_THE_INBOX, _LONGEST_BEFORE_AN_END = timedelta(minutes=1), timedelta(hours=1)
 _IF_A_LIST = "adopt it, if it is a list"
 
 
@@ -51,7 +51,7 @@ def run_shared(run: Run) -> Outcome:
         wanted = desired(view, policy, run.now).state
         moves = moves_from(session, run, view, wanted)
         stop = (
-            _wait_for_members(session, run, job, key, policy)
+            _wait_for_members(session, run, job, view, policy)
             or _wait_for_blocks(session, run, job, view, wanted)
             or moves.put_off
             or _not_a_list(session, key, wanted, run.now)
@@ -94,20 +94,26 @@ def _was_foreign(run: Run, key: SharedKey) -> bool:
     return holder is not None and holder.role == Role.FOREIGN and is_stale(read_at, run.now)
 
 
-def _wait_for_members(session: Session, run: Run, job: JobRow, key: SharedKey, policy: Policy) -> Waiting | None:
+def _wait_for_members(session: Session, run: Run, job: JobRow, view: SharedView, policy: Policy) -> Waiting | None:
     """One list for many: wait until joiners' mailboxes are made, and a new policy has been asked of everybody.
 
-    What has been told and is not applied yet may bring the next joiner: for that a list waits too, a minute at most. A
-    revocation waits for nobody.
+    What has been told and is not applied yet may bring the next joiner: for that a list waits too, a minute at most,
+    and an hour before it loses its last member, because a whole roster may be under way. A revocation waits for nobody,
+    unless it ends the list: whoever left is blocked by then, and what is sent to no list is lost.
     """
-    if run.lease.urgency == Urgency.REVOCATION:
+    row = addresses.held(session, view.key)
+    exists = row is not None and row.exists_since is not None
+    ends = exists and not desired(view, policy, run.now).state.destinations
+    if run.lease.urgency == Urgency.REVOCATION and not ends:
         return None
     if people.any_outdated(session, policy.hash):
         return Waiting(run.now + _EVALUATION, "waits until everybody is evaluated under the active policy")
-    is_young = run.now - job.created_at < _LONGEST_FOR_THE_INBOX
-    if is_young and (events.any_accepted(session, run.now) or people.any_due(session, run.now, policy.hash)):
-        return Waiting(run.now + jobs.FOR_THE_INBOX, jobs.INBOX_REASON)
-    if memberships.creations_under_way(session, key, since=run.now - run.execution.patience.creations):
+    loses_all = ends or (exists and not view.members | view.staying)
+    waited, longest = run.now - job.created_at, _LONGEST_BEFORE_AN_END if loses_all else _LONGEST_FOR_THE_INBOX
+    if waited < longest and (events.any_accepted(session, run.now) or people.any_due(session, run.now, policy.hash)):
+        pause = jobs.FOR_THE_INBOX if waited < _LONGEST_FOR_THE_INBOX else _LOOK_AGAIN
+        return Waiting(run.now + pause, jobs.INBOX_REASON)
+    if memberships.creations_under_way(session, view.key, since=run.now - run.execution.patience.creations):
         return Waiting(run.now + _LOOK_AGAIN, "waits for mailboxes of members that are about to be made")
     return None
 
