@@ -384,3 +384,32 @@ def test_an_immediate_departure_is_deleted_by_its_stated_day():
 
     assert decision.state.mailbox.access is Access.BLOCKED
     assert decision.valid_until == utc("2026-07-30T22:00")  # midnight in Berlin
+
+
+@pytest.mark.parametrize(
+    ("work_email", "more", "told"),
+    [
+        ("countess@example.org", "", True),
+        ("abuse@example.org", "", True),
+        ("ada.lovelace@example.org", "", False),
+        ("ada@elsewhere.example", "", False),
+        ("countess@example.org", '[renaming]\nstrategy = "display-only"\n', False),
+    ],
+)
+def test_a_work_address_that_could_not_be_had_is_told(work_email, more, told):
+    """Whoever works here was to get it before; an address of another house, and one that nobody adds, is no matter."""
+    facts = {**ADA, "workEmail": work_email}
+
+    mailbox = desired(view(facts=facts), policy(more), NOW).state.mailbox
+
+    assert (mailbox.unexpressed is not None) is told
+
+
+def test_a_work_address_is_no_matter_before_it_is_to_be_held():
+    """Whose first day was put off keeps the mailbox and gets no further address until then, so none is missed."""
+    announced = view(employment(hire_date=date(2026, 6, 1)), {**ADA, "workEmail": "countess@example.org"})
+
+    early, later = desired(announced, POLICY, NOW), desired(announced, POLICY, utc("2026-06-01T00:00"))
+
+    assert early.state.mailbox.unexpressed is None
+    assert later.state.mailbox.unexpressed.startswith("countess@example.org, stated as workEmail, cannot be added")

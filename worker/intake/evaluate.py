@@ -94,7 +94,7 @@ def evaluate(session: Session, room: Evaluating, row: PersonRow, event_id: int |
     row.phase, row.next_step = decision.state.phase, decision.state.next_step
     by_policy = row.policy_hash not in ("", policy.hash)
     row.next_change_at, row.policy_hash = decision.valid_until, policy.hash
-    if isinstance(decision.state.mailbox, Missing) and (bar := barred(session, view, policy, now)) and bar.until:
+    if _waits_for_address(decision.state.mailbox) and (bar := barred(session, view, policy, now)) and bar.until:
         row.next_change_at = min(bar.until, decision.valid_until or bar.until)
     stays = decision.valid_until is None and decision.state.phase in staying.EMPLOYED  # most people are
     row.irreversible_at = None if stays else irreversible_at(view, policy, now)
@@ -271,6 +271,10 @@ def wanted_hash(state: PersonState, address: Address | None) -> str:
     content = {"kind": type(state).__name__, "address": address} | said
     content.pop("withdrawn", None)  # whoever withdraws asks for a job, and once they are gone nothing is to do
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=sorted).encode()).hexdigest()
+
+
+def _waits_for_address(state: PersonState) -> bool:
+    return isinstance(state, Missing) or (isinstance(state, WantedMailbox) and state.unexpressed is not None)
 
 
 def _urgency(state: PersonState, view: PersonView) -> Urgency:

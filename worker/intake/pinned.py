@@ -20,7 +20,7 @@ class Barred:
 
 
 def barred(session: Session, view: PersonView, policy: Policy, now: datetime) -> Barred | None:
-    """Return what bars the stated address of a person who holds none; None where none is stated or nothing bars it.
+    """Return what bars a stated address that a person does not hold; None where none is stated or nothing bars it.
 
     What is foreign at the host is told of elsewhere.
     """
@@ -28,7 +28,7 @@ def barred(session: Session, view: PersonView, policy: Policy, now: datetime) ->
         pinned = pinned_address(view.profile.facts, policy)
     except (NoUsableName, UnknownDomain):
         return None
-    if pinned is None or view.address is not None:
+    if pinned is None or pinned in view.held:
         return None
     holder = addresses.held(session, pinned)
     if holder is not None and holder.role != Role.FOREIGN:

@@ -18,7 +18,7 @@ from worker.policy.groups import groups_of
 from worker.policy.handover import no_mailbox, released, still_handed_over, with_forwarding
 from worker.policy.instants import days_before, zone_of
 from worker.policy.leaving import NOTHING_TO_BLOCK, Departure, Stages, departure_of, stages_of
-from worker.policy.mailboxes import blocked_mailbox, lives_there, open_mailbox
+from worker.policy.mailboxes import blocked_mailbox, lives_there, open_mailbox, with_stated_address
 from worker.policy.naming import fits
 from worker.policy.state import Decision, DesiredPerson, NoMailbox, PersonState, Untouched, WantedMailbox
 from worker.policy.stepping import step_between
@@ -140,7 +140,7 @@ def _kept_at(situation: _Situation, now: datetime) -> DesiredPerson:
         return DesiredPerson(Untouched("no source has said whether this person works here"))
     match employment.kind:
         case EmploymentKind.JOINED | EmploymentKind.LEAVING_CANCELLED:
-            return _employed(situation) if situation.started(now) else _announced(situation, now)
+            return _employed(situation, now) if situation.started(now) else _announced(situation, now)
         case EmploymentKind.LEFT:
             return _leaving(situation, now)
         case EmploymentKind.JOINING_CANCELLED:
@@ -149,10 +149,15 @@ def _kept_at(situation: _Situation, now: datetime) -> DesiredPerson:
             assert_never(employment.kind)
 
 
-def _employed(situation: _Situation) -> DesiredPerson:
+def _employed(situation: _Situation, now: datetime) -> DesiredPerson:
+    phase = "suspended" if situation.view.profile.suspended else "active"
+    return DesiredPerson(_open(situation, now), _groups(situation), phase)
+
+
+def _open(situation: _Situation, now: datetime, *, create: bool = True, immediate: bool = False) -> PersonState:
     view, policy = situation.view, situation.policy
-    phase = "suspended" if view.profile.suspended else "active"
-    return DesiredPerson(open_mailbox(view, policy), _groups(situation), phase)
+    mailbox = open_mailbox(view, policy, create=create, immediate=immediate)
+    return with_stated_address(mailbox, view, policy) if _works_at(situation, now) else mailbox
 
 
 def _announced(situation: _Situation, now: datetime) -> DesiredPerson:
@@ -161,7 +166,7 @@ def _announced(situation: _Situation, now: datetime) -> DesiredPerson:
     Whose first day is put off when the mailbox is there keeps it, and may be suspended as others.
     """
     if situation.departure is None and situation.view.mailbox_exists:
-        return replace(_employed(situation), phase="pending")
+        return replace(_employed(situation, now), phase="pending")
     if situation.departure is None or not situation.view.mailbox_exists:
         waiting = still_handed_over(situation.view, situation.policy) or Untouched("it is not yet time for the mailbox")
         return DesiredPerson(waiting, phase="pending")
@@ -211,7 +216,7 @@ def _with_mailbox(situation: _Situation, now: datetime, departure: Departure) ->
     elif view.address is None and not _works_at(situation, now):
         return NoMailbox()
     else:
-        mailbox = open_mailbox(view, policy, create=now < departure.at, immediate=departure.immediate)
+        mailbox = _open(situation, now, create=now < departure.at, immediate=departure.immediate)
     if not isinstance(mailbox, WantedMailbox):
         return mailbox
     if stages.reached(StageAction.AUTOREPLY, now):

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from worker.mail import Address, domain_of, local_part_of
 from worker.policy.display import display_name
-from worker.policy.document import Policy
+from worker.policy.document import Policy, Renaming
 from worker.policy.filled import fields_of
+from worker.policy.handover import both
 from worker.policy.names import text_of
-from worker.policy.naming import home_of
+from worker.policy.naming import NoUsableName, UnknownDomain, home_of, pinned_address
 from worker.policy.state import (
     Access,
     Credential,
@@ -38,6 +39,27 @@ def open_mailbox(
         return Missing("personalEmail is needed to send the invitation")
     mailbox = _mailbox(view, policy, view.address, access=access, create=making, immediate=immediate, recovery=recovery)
     return replace(mailbox, unexpressed=None if lives_there(view, policy) else _cannot_move(view.address, view, policy))
+
+
+def with_stated_address(
+    mailbox: WantedMailbox | Missing | Untouched, view: PersonView, policy: Policy
+) -> WantedMailbox | Missing | Untouched:
+    """Return the mailbox of somebody who should have their stated ``workEmail``, saying so where they could not get it.
+
+    Whoever asks has tried to hold it for them before. Nothing is said of an address that the host could not have
+    anyway, such as one from before.
+    """
+    if not isinstance(mailbox, WantedMailbox) or policy.renaming.strategy is Renaming.DISPLAY_ONLY:
+        return mailbox
+    try:
+        pinned = pinned_address(view.profile.facts, policy)
+    except UnknownDomain:
+        return mailbox
+    except NoUsableName as error:
+        return replace(mailbox, unexpressed=both(mailbox.unexpressed, f"{error}: state another, or dismiss this job"))
+    if pinned is None or pinned in view.held | {view.instead_of} or domain_of(pinned) != domain_of(mailbox.address):
+        return mailbox
+    return replace(mailbox, unexpressed=both(mailbox.unexpressed, _cannot_add(pinned)))
 
 
 def lives_there(view: PersonView, policy: Policy) -> bool:
@@ -101,6 +123,13 @@ def _cannot_move(address: Address, view: PersonView, policy: Policy) -> str | No
     return (
         f"the mail host cannot move {address} to {home_of(view.profile.facts, policy)}, so the mailbox stays: "
         "state this address as workEmail to keep it, change the rules in [[domains]], or dismiss this job"
+    )
+
+
+def _cannot_add(pinned: Address) -> str:
+    return (
+        f"{pinned}, stated as workEmail, cannot be added: it is somebody else's, was until lately, or exists already: "
+        "state another, or dismiss this job"
     )
 
 
