@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.office import DAY, POLICY, Office
+from worker.cli.steps import show_held_plan
+from worker.store.steps import of_job
 
 STAGES = (
     POLICY
@@ -355,3 +357,20 @@ def test_nobody_to_stand_in_is_asked_for_after_the_deletion(office: Office) -> N
 
     assert office.aliases() == {"ada.byron": {"alan.turing"}, "ada.lovelace": {"alan.turing"}}
     assert office.outstanding() == []
+
+
+def test_held_job_does_not_show_as_still_to_be_done_what_it_has_done(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody reads of a mailbox that is closed that it was not, because nobody can stand in."""
+    staffed(office, STAGES.replace('"leave-groups"', '"leave-groups", "forward-to-manager"'))
+    office.tell("updated", "E1", manager=None)
+    gone(office, DAY)
+    capsys.readouterr()
+    job = office.job_of(3)
+
+    with office.database.read() as session:
+        show_held_plan(job, of_job(session, job.id))
+
+    assert (job.state.value, "nobody can take over" in str(job.reason)) == ("held", True)
+    assert capsys.readouterr().out == ""

@@ -1,13 +1,13 @@
 """A step, shown: what it does to which object, before and after per field."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from worker.cli.output import say
 from worker.mail import FieldValue
 from worker.planning.step import Step
-from worker.store.states import JobState
-from worker.store.steps import planned
-from worker.store.tables import JobRow
+from worker.store.states import JobState, StepState
+from worker.store.steps import planned, to_step
+from worker.store.tables import JobRow, StepRow
 
 MOST_MEMBERS = 10
 """So many members of a list are named; --json has them all."""
@@ -21,9 +21,10 @@ def show_step(step: Step, state: str | None = None) -> None:
         say(f"      {line}")
 
 
-def show_held_plan(job: JobRow) -> None:
-    """Print what a held job would do; nothing where it is not a plan that holds it."""
-    steps = planned(job) if job.state is JobState.HELD else []
+def show_held_plan(job: JobRow, rows: Sequence[StepRow]) -> None:
+    """Print what a held job would do and has not done; ``rows``: all its steps. Nothing where no plan holds it."""
+    done = [to_step(row) for row in rows if row.state is StepState.CONFIRMED]
+    steps = [step for step in planned(job) if step not in done] if job.state is JobState.HELD else []
     if steps:
         say("  planned, and not carried out:")
     for step in steps:

@@ -145,9 +145,10 @@ def _show(session: Session, row: JobRow, zone: ZoneInfo) -> None:
     say(f"job {row.id}: {subject}, {row.state.value}", style="bold")
     if row.reason:
         say(f"  {row.reason}")
-    for step in of_job(session, row.id):
+    rows = of_job(session, row.id)
+    for step in rows:
         show_step(to_step(step), f"{step.state.value}{f' ({step.reason})' if step.reason else ''}")
-    show_held_plan(row)
+    show_held_plan(row, rows)
     _show_way_back(session, row, zone)
     _show_attempts(session, row, zone)
 

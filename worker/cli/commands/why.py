@@ -198,8 +198,9 @@ def _tell_job(session: Session, job: JobRow, at: str) -> None:
     say(f"{at}: job {job.id} because of {cause}, {job.state.value}", style="bold")
     if job.reason:
         say(f"  {job.reason}")
-    for row in steps.of_job(session, job.id):
+    rows = steps.of_job(session, job.id)
+    for row in rows:
         show_step(steps.to_step(row), row.state.value)
-    show_held_plan(job)
+    show_held_plan(job, rows)
     made = len(steps.attempts_of(session, job.id))
     say(f"  {counted(made, 'call')} made")
