@@ -8,9 +8,10 @@ from worker.mail import Address, SharedKey, bare
 from worker.planning.plan import Plan
 from worker.planning.step import Brake
 from worker.policy import Policy, SharedView, desired
-from worker.store import addresses, memberships, shared_addresses, staying, steps
+from worker.store import addresses, holds, memberships, shared_addresses, staying, steps
 from worker.store.database import Session
 from worker.store.holds import Trip
+from worker.store.tables import JobRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,23 @@ def tripped(session: Session, plan: Plan, cause: Cause, policy: Policy, now: dat
         if (trip := _tripped(session, brake, plan, cause, policy, now)) is not None:
             return trip
     return None
+
+
+def undecided(session: Session, job: JobRow, plan: Plan) -> int | None:
+    """Return the hold over deletions that stopped this job the last time and that nobody has decided since.
+
+    What cannot be taken back does not pass because time has: another stage that falls due, or an event that changes
+    nothing of it, has the job looked at again when the window has room.
+    """
+    if not any(step.brake is Brake.DELETE for step in plan.braked):
+        return None
+    hold = holds.stopping(session, job)
+    return hold.id if hold is not None and hold.brake == Brake.DELETE else None
+
+
+def not_decided(hold_id: int) -> str:
+    """Return the sentence that stops a deletion over which nobody has decided."""
+    return f"whether this is deleted has not been decided: approve or reject hold {hold_id}"
 
 
 def _tripped(

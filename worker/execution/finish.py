@@ -128,7 +128,7 @@ def _settle(run: Run, row: JobRow, outcome: Outcome, now: datetime) -> None:
     match outcome:
         case Done(note):
             row.state, row.reason = move(JOB_MOVES, row.state, JobState.DONE), note
-            row.finished_at, row.failures, row.failing_since = now, 0, None
+            row.finished_at, row.failures, row.failing_since, row.hold_id = now, 0, None, None
         case Waiting(until, reason, _):
             row.state, row.reason, row.run_at = move(JOB_MOVES, row.state, JobState.WAITING), reason, until
         case Retry():
@@ -171,7 +171,7 @@ def _again(session: Session, row: JobRow, now: datetime) -> None:
         row.state = JobState.RUNNING  # within this transaction only, so nobody ever saw it done
     session.flush()
     row.state = move(JOB_MOVES, row.state, JobState.QUEUED)
-    row.run_at, row.hold_id = now, None
+    row.run_at = now
 
 
 def _tell_groups(session: Session, run: Run, lists: Collection[SharedKey], now: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from worker.execution import calls
-from worker.execution.brakes import Cause, tripped
+from worker.execution.brakes import Cause, not_decided, tripped, undecided
 from worker.execution.calls import Made, Secrets
 from worker.execution.context import Execution, GivesWay
 from worker.execution.effects import enter
@@ -94,6 +94,7 @@ def intend(session: Session, run: Run, job: JobRow, order: Order) -> Intended | 
         return Held(DRY_RUN)
     if (held := _braked(session, job, order, run.now)) is not None:
         return held
+    job.hold_id = None
     rows = _intended(session, run, order)
     is_clean = run.recorder.finds_no_failures
     in_quarantine = [] if is_clean else quarantines.keep_only(session, job.id, order.plan.steps)
@@ -112,6 +113,8 @@ def show(job: JobRow, plan: Plan) -> None:
 def _braked(session: Session, job: JobRow, order: Order, now: datetime) -> Held | None:
     if not order.plan.braked or order.plan.is_approved(job.approved_hash):
         return None
+    if (hold_id := undecided(session, job, order.plan)) is not None:
+        return Held(not_decided(hold_id), hold_id=hold_id)
     trip = tripped(session, order.plan, Cause(job.id, order.source), order.policy, now)
     if trip is None:
         return None

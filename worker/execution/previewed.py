@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from worker.execution.brakes import Cause, tripped
+from worker.execution.brakes import Cause, not_decided, tripped, undecided
 from worker.execution.effects import enter
 from worker.execution.erasure import erasure_of
 from worker.execution.look import Seen, lacks
@@ -290,6 +290,8 @@ def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:
         return "the mail host takes no more mailboxes for now"
     if not plan.braked or plan.is_approved(job.approved_hash):
         return None
+    if (hold_id := undecided(scene.session, job, plan)) is not None:
+        return not_decided(hold_id)
     trip = tripped(scene.session, plan, Cause(job.id, source), scene.policy, scene.now)
     if trip is None:
         return None

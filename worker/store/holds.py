@@ -26,6 +26,9 @@ POLICY = "policy"
 AGREEMENT = "agreement"
 """Stands in a row for the brake where the source does not answer that must agree to what cannot be undone."""
 
+_STOPPED = (JobState.HELD, JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
+"""Jobs that a hold stops, and those that were refreshed meanwhile and have not come to their brake again."""
+
 
 class HoldState(StrEnum):
     """What became of a hold."""
@@ -130,9 +133,15 @@ def _open_or_join(session: Session, row: HoldRow) -> int:
     return row.id
 
 
+def stopping(session: Session, job: JobRow) -> HoldRow | None:
+    """Return the hold that stopped a job the last time, where nobody has decided it since."""
+    row = session.get(HoldRow, job.hold_id) if job.hold_id is not None else None
+    return row if row is not None and row.state == HoldState.OPEN else None
+
+
 def close_empty(session: Session, now: datetime) -> int:
     """Let holds lapse that stop no job any more. Returns how many."""
-    stopped = select(JobRow.id).where(JobRow.hold_id == HoldRow.id, JobRow.state == JobState.HELD).exists()
+    stopped = select(JobRow.id).where(JobRow.hold_id == HoldRow.id, is_in(JobRow.state, *_STOPPED)).exists()
     over_jobs = HoldRow.policy_hash.is_(None)
     empty = select(HoldRow).where(is_in(HoldRow.state, HoldState.OPEN), over_jobs, ~stopped)
     rows = session.scalars(empty.with_for_update(skip_locked=True)).all()

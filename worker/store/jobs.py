@@ -302,7 +302,9 @@ def _freshen(
     if row.state is JobState.PARKED:
         row.failures, row.failing_since = 0, None  # what failed so long was something else
     if row.state is not JobState.RUNNING:
+        hold_id = row.hold_id
         _queue(row, due_at)
+        row.hold_id = hold_id  # nobody has decided it by that: see `perform`
     session.flush()
     return row.id
 
