@@ -22,6 +22,7 @@ from worker.store.database import Database
 from worker.store.holds import Hold, list_holds
 from worker.store.states import JobState
 from worker.store.tables import AttemptRow, EventRow, JobRow, PersonRow, StepRow
+from worker.wire import trusted
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -65,7 +66,7 @@ class Office:
     def __init__(self, database: Database, sandbox: RunningSandbox, *, policy: str | None = POLICY) -> None:
         self.database, self.clock = database, MovableClock()
         self.url, self.key = sandbox.api_url, KEY
-        self._control = httpx.Client(base_url=sandbox.url)
+        self._control = httpx.Client(base_url=sandbox.url, verify=trusted())
         self._control.post("/_sandbox/reset").raise_for_status()
         self.clients = ThreadClients()
         self.intake = Intake(database, self.clock, SilentBell(), {"hr": 10, "it": 5}, {"hr"})
@@ -195,7 +196,7 @@ class Office:
 
     def host(self, method: str, path: str, **body: Any) -> httpx.Response:
         """Make a call as an administrator would, beside us."""
-        with httpx.Client(auth=(USER, KEY)) as client:
+        with httpx.Client(auth=(USER, KEY), verify=trusted()) as client:
             url = f"{self.url}/domains/example.org/{path}"
             return client.request(method, url, json=body or None).raise_for_status()
 
@@ -232,7 +233,7 @@ class Office:
         """Make calls to another sandbox from now on, which holds what this one holds."""
         state = self._control.get("/_sandbox/state").json()
         self._control.close()
-        self._control = httpx.Client(base_url=sandbox.url)
+        self._control = httpx.Client(base_url=sandbox.url, verify=trusted())
         self._control.post("/_sandbox/seed", json=state).raise_for_status()
         self.url = sandbox.api_url
 

@@ -42,6 +42,7 @@ from worker.migadu import (
     update,
 )
 from worker.sandbox import RunningSandbox
+from worker.wire import trusted
 
 NOW = datetime(2026, 11, 20, 9, 5, tzinfo=UTC)
 ADA, AL, BOB = address("ada@example.org"), address("al@example.org"), address("bob@example.org")
@@ -187,7 +188,7 @@ class Host:
 
     def __init__(self, sandbox: RunningSandbox) -> None:
         self.api_url = sandbox.api_url
-        self._control = httpx.Client(base_url=f"{sandbox.url}/_sandbox", trust_env=False)
+        self._control = httpx.Client(base_url=f"{sandbox.url}/_sandbox", trust_env=False, verify=trusted())
         self._after: dict[CallName, object] = {}
 
     def close(self) -> None:

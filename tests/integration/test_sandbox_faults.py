@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from worker.sandbox import RunningSandbox
+from worker.wire import trusted
 
 NOW = datetime(2026, 11, 20, 9, 5, tzinfo=UTC)
 CREDENTIALS = ("admin@example.org", "sandbox-key")
@@ -33,7 +34,7 @@ def serving(instants: list[datetime]) -> Iterator[RunningSandbox]:
 @pytest.fixture
 def client(serving: RunningSandbox) -> Iterator[httpx.Client]:
     """A client of a sandbox that is as good as new; control is below the same address."""
-    with httpx.Client(base_url=serving.url, auth=CREDENTIALS) as client:
+    with httpx.Client(base_url=serving.url, auth=CREDENTIALS, verify=trusted()) as client:
         client.post("/_sandbox/reset").raise_for_status()
         yield client
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from worker.sandbox import InvalidSeed, RunningSandbox, create_app
+from worker.wire import trusted
 
 NOW = datetime(2026, 11, 20, 9, 5, tzinfo=UTC)
 CREDENTIALS = ("admin@example.org", "sandbox-key")
@@ -33,7 +34,7 @@ def client(serving: RunningSandbox) -> Iterator[httpx.Client]:
 
 
 def _client(sandbox: RunningSandbox) -> httpx.Client:
-    return httpx.Client(base_url=sandbox.url, auth=CREDENTIALS)
+    return httpx.Client(base_url=sandbox.url, auth=CREDENTIALS, verify=trusted())
 
 
 def _fill(client: httpx.Client) -> None:

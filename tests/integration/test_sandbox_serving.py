@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.shell import Shell
 from worker.sandbox import RunningSandbox
+from worker.wire import trusted
 
 NOW = datetime(2026, 11, 20, 9, 5, tzinfo=UTC)
 CREDENTIALS = ("admin@example.org", "sandbox-key")
@@ -38,7 +39,7 @@ def client(serving: RunningSandbox) -> Iterator[httpx.Client]:
 
 
 def _client(sandbox: RunningSandbox) -> httpx.Client:
-    return httpx.Client(base_url=sandbox.url, auth=CREDENTIALS)
+    return httpx.Client(base_url=sandbox.url, auth=CREDENTIALS, verify=trusted())
 
 
 def test_sandbox_rate_limit_is_a_403_page_of_the_proxy() -> None:
