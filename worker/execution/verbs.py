@@ -49,6 +49,9 @@ def retry(database: Database, clock: Clock, bell: Bell, job_id: int, actor: str)
     """
     now = clock.now()
     with database.write() as session:
+        seen = jobs.get(session, job_id)
+        if seen is not None and seen.person_id is not None:
+            people.lock(session, seen.person_id)  # a new job names the person: before the job's row, as everywhere
         row = _job(session, job_id)
         queued = job_id
         detail = {"from": row.state.value, "failures": row.failures}
