@@ -14,7 +14,7 @@ from worker.execution.preview_brakes import Braked, braked_in
 from worker.execution.previewed import Scene, SubjectPlan, plan_of_person, plan_of_shared
 from worker.execution.previewed_looks import Looks
 from worker.execution.previewed_others import tell_others
-from worker.execution.quiet import not_quiet
+from worker.execution.quiet import given_up, not_quiet
 from worker.execution.rehearsal import rehearsed
 from worker.intake import Intake, accept, activate_policy, apply_next
 from worker.intake.evaluate import evaluate
@@ -27,7 +27,7 @@ from worker.store.forgetting import ERASED
 from worker.store.policies import active_policy
 from worker.store.states import EventState
 from worker.store.subjects import SubjectKind, subject_of
-from worker.store.tables import EventRow
+from worker.store.tables import EventRow, PersonRow
 
 _PAGE = 500
 
@@ -163,7 +163,9 @@ def _asked(scene: Scene, question: Question) -> tuple[_Who, tuple[str, ...]]:
             return ([], set()), (f"person {person_id}: {ERASED}",)
         case OfPerson(person_id):
             before = memberships.of_person(scene.session, person_id)
-            evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
+            row = people.lock(scene.session, person_id)
+            if not given_up(scene.session, scene.policy, [row], scene.now):
+                evaluate(scene.session, scene.intake, row, None)
             after = memberships.of_person(scene.session, person_id)
             return ([person_id], {*(before ^ after), *(after & _outstanding(scene))}), ()
         case OfEverybody():
@@ -178,10 +180,16 @@ def _everybody(scene: Scene) -> _Who:
     while page := people.page(scene.session, after=last, limit=_PAGE):
         last = page[-1].id
         everybody += [row.id for row in page if row.erased_at is None]
-        for person_id in not_quiet(scene.session, scene.intake, scene.policy, page):
+        for person_id in _to_evaluate(scene, page):
             evaluate(scene.session, scene.intake, people.lock(scene.session, person_id), None)
     tell_others(scene, everybody)
     return everybody, _outstanding(scene)
+
+
+def _to_evaluate(scene: Scene, page: Sequence[PersonRow]) -> list[int]:
+    found = not_quiet(scene.session, scene.intake, scene.policy, page)
+    left = given_up(scene.session, scene.policy, page, scene.now)
+    return [each for each in found if each not in left]
 
 
 def _apply(scene: Scene, question: OfEvents) -> tuple[_Who, tuple[str, ...]]:

@@ -58,7 +58,14 @@ from worker.store.subjects import Subject, SubjectKind, shared_subject
 from worker.store.tables import AddressRow, JobRow
 from worker.store.views import person_view
 
-DRIFT = "the mail host differs from what was once done, and nothing has asked for a repair"
+
+class Unasked(str):
+    """Why nothing of a plan would be done: nobody and nothing asks for it now."""
+
+    __slots__ = ()
+
+
+DRIFT = Unasked("the mail host differs from what was once done, and nothing has asked for a repair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class SubjectPlan:
     @property
     def is_asked_for(self) -> bool:
         """Whether somebody or something asks for the plan; what only drifted waits until it is reconciled."""
-        return self.stopped != DRIFT
+        return not isinstance(self.stopped, Unasked)
 
     @property
     def deeds(self) -> Iterator[Deed]:
@@ -273,13 +280,24 @@ def _carried_out(scene: Scene, subject: Subject, plan: Plan, source: str) -> str
         return "; ".join(map(lacks, sorted(lacking)))
     job = jobs.outstanding(scene.session, subject)
     if job is None:
-        return DRIFT
+        return _why_unasked(scene, subject)
     stopped = _stopped(scene, job, plan, source)
     if stopped is None:
         steps.intend(scene.session, plan.steps, Intention(job.id, job.fence, source, None), scene.now)
         for step in plan.steps:
             enter(scene.session, step, job.id, scene.now)
     return stopped
+
+
+def _why_unasked(scene: Scene, subject: Subject) -> Unasked:
+    if subject.person_id is None:
+        return DRIFT
+    last = jobs.newest_of_people(scene.session, [subject.person_id]).get(subject.person_id)
+    if last is None or last.state is not JobState.DISMISSED:
+        return DRIFT
+    return Unasked(
+        f"job {last.id} was dismissed, so this waits for an event, a policy or `mailroster jobs retry {last.id}`"
+    )
 
 
 def _stopped(scene: Scene, job: JobRow, plan: Plan, source: str) -> str | None:

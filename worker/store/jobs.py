@@ -208,6 +208,13 @@ def first_behind_event(session: Session, person_id: int, event_id: int) -> JobRo
     return session.scalar(mine.order_by(JobRow.id).limit(1))
 
 
+def newest_of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, JobRow]:
+    """Return the newest job of each of these people who ever had one."""
+    newest = select(func.max(JobRow.id)).where(JobRow.person_id.in_(person_ids)).group_by(JobRow.person_id)
+    rows = session.scalars(select(JobRow).where(JobRow.id.in_(newest)))
+    return {row.person_id: row for row in rows if row.person_id is not None}
+
+
 def newest_by_event(session: Session, event_id: int, since: datetime) -> JobRow | None:
     """Return the newest job that this event refreshed last, of those that are outstanding or ended after an instant."""
     by_it = select(JobRow).where(JobRow.event_id == event_id).order_by(JobRow.id.desc()).limit(1)
