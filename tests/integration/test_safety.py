@@ -130,7 +130,7 @@ def test_departments_that_are_all_renamed_delete_no_list(office: Office) -> None
     assert (hold.brake, hold.counted, hold.allowed, hold.population) == ("lists", 0, 2, 5)
     assert len(hold.job_ids) == len(office.aliases()) == 5
     assert office.mail_state() == before
-    seen = "0 within 24h already and 4 more to come, 2 allowed for 5 lists"
+    seen = "0 within 24h already, this one and 4 more to come, 2 allowed for 5 lists"
     assert _reasons(office) == {f"the brake on 'lists' stops this: {seen} (hold {hold.id})"}
 
 

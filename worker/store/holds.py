@@ -92,7 +92,7 @@ class Trip:
     @property
     def rest(self) -> str:
         """The end of a sentence that says how many were counted already; empty where nothing else is to come."""
-        return f" and {self.to_come} more to come" if self.to_come else ""
+        return f", this one and {self.to_come} more to come" if self.to_come else ""
 
 
 class HoldChanged(RuntimeError):
