@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from tests.integration.office import Office
 from tests.integration.shell import Shell
 from worker.cli.commands.jobs import subjects_of
-from worker.store import addresses, events, figures, inbox, jobs, lines, moving, people, staying, waiting
+from worker.store import addresses, audit, events, figures, inbox, jobs, lines, moving, people, staying, waiting
 from worker.store.database import Database, Session
 from worker.store.jobs import JobFilter
 from worker.store.settled import is_settled
@@ -61,6 +61,9 @@ LOOKUPS: dict[str, tuple[Callable[[Session], object], set[str]]] = {
         lambda session: waiting.linked_by(session, "N77", {"e77@example.org", "other77@example.org"}),
         {"ix_records_unmatched_email", "ix_records_unmatched_number"},
     ),
+    "acts": (lambda session: audit.acts_on(session, ["person 77", "job 77"]), {"ix_audit_target"}),
+    "newest jobs": (lambda session: jobs.newest_of_people(session, [77, 78]), {"ix_jobs_person_id"}),
+    "lists that wait": (lambda session: moving.waiting(session, "it waits", frozenset({"a500@example.org"})), set()),
     "moves": (
         lambda session: moving.takers(session, {"a500@example.org", "a1000@example.org"}),
         set(),
@@ -265,6 +268,10 @@ _FILLING = (
     insert into addresses (address, domain, role, provenance, person_id, held_from, held_to, exists_since)
     select 'a' || n || '@example.org', 'example.org', case n % 2 when 0 then 'primary' else 'identity' end, 'created',
            n, :at, case n % 500 when 1 then :at end, case n % 500 when 0 then :at end
+    """,
+    """
+    insert into audit (at, actor, act, target, detail)
+    select :at, 'test', 'mailbox.adopt', 'person ' || n, '{}'
     """,
     """
     insert into memberships (person_id, address, since)

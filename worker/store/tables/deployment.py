@@ -48,6 +48,8 @@ class AuditRow(Base):
     target: Mapped[str]
     detail: Mapped[dict[str, Any]]
 
+    __table_args__ = (Index("ix_audit_target", "target", "id"),)
+
 
 class WorkerRow(Base):
     """A worker process and when it last showed progress."""
