@@ -32,7 +32,6 @@ def parse_offset(text: object) -> Offset:
     if written is None:
         raise ValueError('must be calendar days such as "30d" or hours such as "12h"')
     number = int(written[1])
-    days = number if written[2] == "d" else number // 24
-    if days > _LONGEST.days:
+    if number > _LONGEST.days * (1 if written[2] == "d" else 24):
         raise ValueError(f"must not be longer than {_LONGEST.days} days")
     return Offset(days=number) if written[2] == "d" else Offset(hours=number)
