@@ -178,8 +178,9 @@ def _tell_groups(session: Session, run: Run, lists: Collection[SharedKey], now: 
     """Have lists written that waited for this person's mailbox, once the last of their members is through."""
     if not lists:
         return
-    made = run.recorder.has_made_mailbox
-    made = made or (not run.lease.is_first and _has_made(session, run, Operation.CREATE_MAILBOX))
+    made = run.recorder.has_made_mailbox or (
+        not run.lease.is_first and _has_made(session, run, Operation.CREATE_MAILBOX)
+    )
     since = now - run.execution.patience.creations
     for key in sorted(lists):
         subject = shared_subject(key)

@@ -12,7 +12,7 @@ from worker.execution.perform import Run
 from worker.mail import Address, Alias, Rewrite, SharedKey
 from worker.planning.urgency import Urgency
 from worker.policy import DesiredShared, SharedView
-from worker.store import addresses, jobs, moving, staying
+from worker.store import jobs, moving
 from worker.store.database import Session
 from worker.store.moving import Taker
 
@@ -42,13 +42,15 @@ class Moves:
         return replace(wanted, destinations=self.others | kept) if kept else wanted
 
 
-def moves_from(session: Session, run: Run, view: SharedView, wanted: DesiredShared) -> Moves:
+def moves_from(session: Session, run: Run, view: SharedView, wanted: DesiredShared, named: frozenset[Address]) -> Moves:
     """Return what a list does about those whom it is to drop, and whom another that is about to be written takes in.
+
+    ``named``: whom it named when it was last written.
 
     It waits, so that it is written once, unless that would be in a circle. Only a revocation, and what is new where the
     other fails, is written meanwhile. For what fails longer than for a mailbox to be made, nobody waits.
     """
-    named, destinations = staying.named_by(addresses.held(session, view.key)), wanted.destinations or frozenset()
+    destinations = wanted.destinations or frozenset()
     takers = _takers(session, run, named - destinations)
     if not takers:
         return Moves()

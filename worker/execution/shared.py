@@ -49,13 +49,15 @@ def run_shared(run: Run) -> Outcome:
         policy = load_policy(active[1])
         view = list_view(session, key, Terms(policy, run.execution.precedence, run.now))
         wanted = desired(view, policy, run.now).state
-        moves = moves_from(session, run, view, wanted)
-        stop = (
-            _wait_for_members(session, run, job, view, policy)
-            or _wait_for_blocks(session, run, job, view, wanted)
-            or moves.put_off
-            or _not_a_list(session, key, wanted, run.now)
-        )
+        row = addresses.held(session, key)
+        named = staying.named_by(row)
+        exists = row is not None and row.exists_since is not None
+        waiting = _wait_for_members(session, run, job, policy, view, wanted, exists=exists)
+        waiting = waiting or _wait_for_blocks(session, run, job, view, wanted, named)
+        if waiting is not None:
+            return waiting
+        moves = moves_from(session, run, view, wanted, named)
+        stop = moves.put_off or _not_a_list(session, key, wanted, run.now)
         if stop is not None:
             return stop
     looked_at, shown = _observe(run, key)
@@ -94,16 +96,16 @@ def _was_foreign(run: Run, key: SharedKey) -> bool:
     return holder is not None and holder.role == Role.FOREIGN and is_stale(read_at, run.now)
 
 
-def _wait_for_members(session: Session, run: Run, job: JobRow, view: SharedView, policy: Policy) -> Waiting | None:
+def _wait_for_members(
+    session: Session, run: Run, job: JobRow, policy: Policy, view: SharedView, wanted: DesiredShared, *, exists: bool
+) -> Waiting | None:
     """One list for many: wait until joiners' mailboxes are made, and a new policy has been asked of everybody.
 
     What has been told and is not applied yet may bring the next joiner: for that a list waits too, a minute at most,
     and an hour before it loses its last member, because a whole roster may be under way. A revocation waits for nobody,
     unless it ends the list: whoever left is blocked by then, and what is sent to no list is lost.
     """
-    row = addresses.held(session, view.key)
-    exists = row is not None and row.exists_since is not None
-    ends = exists and not desired(view, policy, run.now).state.destinations
+    ends = exists and not wanted.destinations
     if run.lease.urgency == Urgency.REVOCATION and not ends:
         return None
     if people.any_outdated(session, policy.hash):
@@ -119,10 +121,9 @@ def _wait_for_members(session: Session, run: Run, job: JobRow, view: SharedView,
 
 
 def _wait_for_blocks(
-    session: Session, run: Run, job: JobRow, view: SharedView, wanted: DesiredShared
+    session: Session, run: Run, job: JobRow, view: SharedView, wanted: DesiredShared, named: frozenset[Address]
 ) -> Waiting | None:
     """Write once instead of twice: wait until those are blocked who are about to be, where nothing else is to write."""
-    named = staying.named_by(addresses.held(session, view.key))
     is_young = run.now - job.created_at < _LONGEST_FOR_THE_INBOX
     if is_young and wanted.destinations == named and staying.any_at_work(session, view.staying):
         return Waiting(run.now + jobs.FOR_THE_INBOX, "waits until those who left are kept out of their mailboxes")

@@ -11,10 +11,11 @@ from sqlalchemy import BindParameter, ColumnElement, bindparam, case, delete, fu
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from worker.mail import SharedKey
 from worker.planning.urgency import Urgency
 from worker.store.spelled import is_in
 from worker.store.states import JOB_MOVES, OUTSTANDING, UNSETTLED, JobState, move
-from worker.store.subjects import Subject, SubjectKind
+from worker.store.subjects import LISTS, Subject, SubjectKind, subject_of
 from worker.store.tables import JobRow, QuarantineRow, StepRow
 
 RESUMABLE = (JobState.HELD, JobState.PARKED, JobState.WAITING)
@@ -206,6 +207,13 @@ def first_behind_event(session: Session, person_id: int, event_id: int) -> JobRo
     """Return the first of a person's own jobs that this event, or a newer one, refreshed last."""
     mine = select(JobRow).where(JobRow.person_id == person_id, JobRow.event_id >= event_id)
     return session.scalar(mine.order_by(JobRow.id).limit(1))
+
+
+def outstanding_on_lists(session: Session, *conditions: ColumnElement[bool]) -> Mapping[SharedKey, JobRow]:
+    """Return the outstanding jobs on shared addresses and rewrites, of those to which the conditions apply."""
+    on_lists = select(JobRow).where(JobRow.finished_at.is_(None), JobRow.subject_kind.in_(LISTS), *conditions)
+    found = {subject_of(row).shared_key: row for row in session.scalars(on_lists)}
+    return {key: row for key, row in found.items() if key is not None}
 
 
 def newest_of_people(session: Session, person_ids: Sequence[int]) -> Mapping[int, JobRow]:

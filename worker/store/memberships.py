@@ -1,5 +1,6 @@
 """Queries over memberships: who belongs to which shared address or rewrite, as last evaluated."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -13,6 +14,8 @@ from worker.store.exclusion import one_at_a_time
 from worker.store.states import JobState
 from worker.store.tables import AddressRow, JobRow, MembershipRow
 
+_AT_HOST = (AddressRow.role == Role.PRIMARY, AddressRow.held_to.is_(None), AddressRow.exists_since.is_not(None))
+"""Of an address: that it is a mailbox's own, and that the mailbox exists."""
 _OF_PERSON = select(MembershipRow.address).where(MembershipRow.person_id == bindparam("member"))
 
 
@@ -59,17 +62,25 @@ def members_at_host(session: Session, shared: Sequence[SharedKey]) -> Mapping[Sh
     rows = session.execute(
         select(MembershipRow.address, AddressRow.address)
         .join(AddressRow, MembershipRow.person_id == AddressRow.person_id)
-        .where(
-            MembershipRow.address.in_(shared),
-            AddressRow.role == Role.PRIMARY,
-            AddressRow.held_to.is_(None),
-            AddressRow.exists_since.is_not(None),
-        ),
+        .where(MembershipRow.address.in_(shared), *_AT_HOST),
     )
     members: dict[SharedKey, set[Address]] = {each: set() for each in shared}
     for of, member in rows:
         members[of].add(Address(member))
     return {of: frozenset(found) for of, found in members.items()}
+
+
+def of_mailboxes(session: Session, mailboxes: Collection[Address]) -> Mapping[SharedKey, frozenset[Address]]:
+    """Return what the holders of these mailboxes belong to, of those that exist, with the mailboxes, in one query."""
+    rows = session.execute(
+        select(MembershipRow.address, AddressRow.address)
+        .join(AddressRow, MembershipRow.person_id == AddressRow.person_id)
+        .where(AddressRow.address.in_(sorted(mailboxes)), *_AT_HOST),
+    )
+    found: dict[SharedKey, set[Address]] = defaultdict(set)
+    for key, mailbox in rows:
+        found[key].add(Address(mailbox))
+    return {key: frozenset(each) for key, each in found.items()}
 
 
 def creations_under_way(
@@ -86,16 +97,7 @@ def creations_under_way(
 
 @cache
 def _creations_under_way() -> Select[int]:
-    exists = (
-        select(AddressRow.id)
-        .where(
-            AddressRow.person_id == MembershipRow.person_id,
-            AddressRow.role == Role.PRIMARY,
-            AddressRow.held_to.is_(None),
-            AddressRow.exists_since.is_not(None),
-        )
-        .exists()
-    )
+    exists = select(AddressRow.id).where(AddressRow.person_id == MembershipRow.person_id, *_AT_HOST).exists()
     return (
         select(MembershipRow.person_id)
         .join(JobRow, JobRow.person_id == MembershipRow.person_id)

@@ -6,12 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from worker.mail import Address, SharedKey
+from worker.store import jobs
 from worker.store.addresses import Role
 from worker.store.states import JobState
-from worker.store.subjects import SubjectKind, subject_of
 from worker.store.tables import AddressRow, JobRow, PersonRow
 
-_LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
 EMPLOYED = ("active", "suspended")
 """The phases of people who work here and will: nobody else is ever blocked."""
 
@@ -57,5 +56,4 @@ def any_at_work(session: Session, mailboxes: Collection[Address]) -> bool:
 
 def lists_at_work(session: Session) -> frozenset[SharedKey]:
     """Return the lists that have an outstanding job."""
-    rows = session.scalars(select(JobRow).where(JobRow.finished_at.is_(None), JobRow.subject_kind.in_(_LISTS)))
-    return frozenset(key for row in rows if (key := subject_of(row).shared_key) is not None)
+    return frozenset(jobs.outstanding_on_lists(session))

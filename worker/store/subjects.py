@@ -16,6 +16,10 @@ class SubjectKind(StrEnum):
     DOMAIN = "domain"
 
 
+LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
+"""The kinds whose lanes write a list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A lane: a person by id, a shared address, a rewrite (NAME@DOMAIN), or a domain whose addresses are to be read."""

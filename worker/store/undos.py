@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 from worker.events import EventType
 from worker.planning.step import Operation
 from worker.store.states import EventState, StepState
-from worker.store.subjects import SubjectKind
+from worker.store.subjects import LISTS
 from worker.store.tables import EventRow, JobRow, PersonRow, StepRow, UndoRow
 
 IRREVERSIBLE = (Operation.DELETE_MAILBOX, Operation.RELEASE_ADDRESS)
 """What takes something that nobody can give back."""
 DEPARTURE = frozenset({Operation.BLOCK_MAILBOX, Operation.SET_AUTOREPLY, Operation.CREATE_FORWARDING})
 """What the date of a departure brings, as long as it can be undone."""
-_LISTS = (SubjectKind.SHARED, SubjectKind.REWRITE)
 _DEPARTING = ("leaving", "left")
 _EMPLOYMENT = (EventType.JOINED, EventType.JOINING_CANCELLED, EventType.LEFT, EventType.LEAVING_CANCELLED)
 
@@ -114,7 +113,7 @@ def _undone_by_list(session: Session, rows: Sequence[JobRow]) -> frozenset[int]:
 
     That is undone by the job of the list, and anything else by the person's own.
     """
-    of_lists = [row.event_id for row in rows if row.subject_kind in _LISTS and row.event_id is not None]
+    of_lists = [row.event_id for row in rows if row.subject_kind in LISTS and row.event_id is not None]
     if not of_lists:
         return frozenset()
     own = exists().where(JobRow.person_id == EventRow.person_id, JobRow.event_id == EventRow.id)
