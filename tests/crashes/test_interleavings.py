@@ -70,7 +70,7 @@ def _with_members_that_do_not_exist(put: Put) -> None:
         return {key: frozenset(member for of, member in rows if of == key) for key in shared}
 
     put(memberships, "members_at_host", everybody)
-    put(shared, "_wait_for_members", lambda *_: None)
+    put(shared, "_wait_for_members", lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(
